@@ -1,0 +1,52 @@
+"""Source objects and the batch they form."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """One source object as it was when it was listed.
+
+    Attributes:
+        uri: full address, `file:///...` or `s3://bucket/key`.
+        key: path below the store's root, with forward slashes.
+        size_bytes: length of the object as stored (compressed).
+        etag: entity tag of the store, or None where it has none.
+        version: version id of the store, or None.
+        modified_at: time of the last change, in UTC; never part of the identity.
+    """
+
+    uri: str
+    key: str
+    size_bytes: int
+    etag: str | None
+    version: str | None
+    modified_at: datetime
+
+    @property
+    def identity(self) -> str:
+        """The object's identity: uri, etag or version, and size; the same name with new content differs."""
+        return f"{self.uri}\n{self.etag or self.version or ''}\n{self.size_bytes}"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A source object whose bytes can be read from a path on this machine."""
+
+    ref: FileRef
+    path: Path
+
+
+def batch_id(files: Iterable[FileRef]) -> str:
+    """Identify a set of files: the same files in any order give the same 32 hex digits."""
+    digest = hashlib.sha256()
+    for identity in sorted(file.identity for file in files):
+        digest.update(identity.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]

@@ -1,0 +1,180 @@
+"""The row ledger: where each input row went, and the equations that must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["ok", "duplicate", "null_dropped", "filtered", "rejected"]
+DROPPED: tuple[Status, ...] = ("duplicate", "null_dropped", "filtered", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """What the reader did with one file.
+
+    Attributes:
+        records_read: records found, counted from the raw bytes; header, comments and blank lines are none.
+        staged: rows in the staged Parquet footers that came from this file.
+        rejected: rows in the quarantine that came from this file.
+        codes: rejected records by reason code.
+    """
+
+    uri: str
+    etag: str | None
+    size_bytes: int
+    records_read: int
+    staged: int
+    rejected: int
+    codes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StepCount:
+    """Rows that one step, rule or check took out of the frame."""
+
+    step: str
+    status: Status
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierCount:
+    """Rows before and after a step that may change their number: sql, python, aggregate, fanning join."""
+
+    step: str
+    rows_before: int
+    rows_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCount:
+    """Rows of one publication; rows_in is what was folded into it where it is an aggregate."""
+
+    output: str
+    rows_in: int
+    rows: int
+    aggregated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """What the load did to one table; counts are the warehouse's own."""
+
+    table: str
+    output: str
+    mode: str
+    published: int
+    copied: int
+    rows_before: int
+    inserted: int
+    deleted: int
+    rows_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """Two independent counts that must agree; None is a count that is not known."""
+
+    name: str
+    subject: str
+    left: int | None
+    right: int | None
+    terms: str
+
+    @property
+    def holds(self) -> bool:
+        """True when both sides are known and equal."""
+        return self.left is not None and self.left == self.right
+
+
+@dataclass(frozen=True, slots=True)
+class RowLedger:
+    """The account of one pipeline in one run, from the raw records to the warehouse tables.
+
+    Attributes:
+        staged_footers: rows in all staged Parquet footers.
+        quarantined: rows in the quarantine footers that the reader wrote.
+        steps: rows taken out, in the order of the steps and checks.
+        barriers: steps that may change the number of rows, in order.
+        output: rows in the footers of the accepted frame.
+        tables: empty until the load has run.
+    """
+
+    run_id: str
+    pipeline: str
+    batch_id: str
+    files: tuple[FileCount, ...]
+    staged_footers: int
+    quarantined: int
+    steps: tuple[StepCount, ...]
+    barriers: tuple[BarrierCount, ...]
+    output: int
+    outputs: tuple[OutputCount, ...]
+    tables: tuple[TableCount, ...] = ()
+
+    def dropped(self, status: Status) -> int:
+        """Rows with that fate, over all steps."""
+        return sum(step.rows for step in self.steps if step.status == status)
+
+    @property
+    def records_read(self) -> int:
+        """Records found in all files."""
+        return sum(file.records_read for file in self.files)
+
+    @property
+    def rejected_by_reader(self) -> int:
+        """Records that did not fit the contract."""
+        return sum(file.rejected for file in self.files)
+
+    def equations(self) -> tuple[Equation, ...]:
+        """Every equation that can be stated so far; the ledger reconciles when all hold."""
+        return (*self._extract(), *self._transform(), *self._publish(), *self._load())
+
+    @property
+    def reconciles(self) -> bool:
+        """True when every equation holds."""
+        return all(equation.holds for equation in self.equations())
+
+    def _extract(self) -> Iterator[Equation]:
+        for file in self.files:
+            yield Equation(
+                "read", file.uri, file.records_read, file.staged + file.rejected,
+                "records_read = staged + rejected_by_reader",
+            )  # fmt: skip
+        yield Equation(
+            "staged", self.pipeline, sum(file.staged for file in self.files), self.staged_footers,
+            "staged, per file = rows in the staged Parquet footers",
+        )  # fmt: skip
+        yield Equation(
+            "quarantined", self.pipeline, self.rejected_by_reader, self.quarantined,
+            "rejected_by_reader = rows in the quarantine footers",
+        )  # fmt: skip
+
+    def _transform(self) -> Iterator[Equation]:
+        changed = sum(barrier.rows_after - barrier.rows_before for barrier in self.barriers)
+        fates = sum(self.dropped(status) for status in DROPPED)
+        terms = "staged = duplicates + nulls_dropped + filtered + rejected_by_quality + output"
+        if self.barriers:
+            terms = "staged + rows_changed_by_steps" + terms.removeprefix("staged")
+        yield Equation("transform", self.pipeline, self.staged_footers + changed, fates + self.output, terms)
+
+    def _publish(self) -> Iterator[Equation]:
+        for output in self.outputs:
+            left = output.rows_in if output.aggregated else output.rows
+            terms = "output = rows folded into the aggregate" if output.aggregated else "output = rows published"
+            yield Equation("publish", output.output, self.output, left, terms)
+
+    def _load(self) -> Iterator[Equation]:
+        rows = {output.output: output.rows for output in self.outputs}
+        for table in self.tables:
+            yield Equation(
+                "copied", table.table, rows.get(table.output), table.copied,
+                "rows published = rows the warehouse says it loaded",
+            )  # fmt: skip
+            yield Equation(
+                "table", table.table, table.rows_before + table.inserted - table.deleted, table.rows_after,
+                "rows_before + inserted - deleted = rows_after",
+            )  # fmt: skip

@@ -1,0 +1,184 @@
+"""What a run is and what it leaves: contexts, batches, publications, load results, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
+
+from cloud_etl.domain.files import FileRef
+from cloud_etl.domain.ledger import FileCount, RowLedger, TableCount
+from cloud_etl.domain.quality import QualityReport
+from cloud_etl.domain.schema import Schema
+from cloud_etl.domain.spec import LoadSpec
+
+Phase = Literal["extract", "transform", "quality", "publish", "load", "report"]
+Outcome = Literal["loaded", "no_new_files", "already_loaded", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What every stage knows of the run it works for.
+
+    Attributes:
+        scratch: folder of this run and pipeline on this machine; removed when the run ends.
+        run_date: the date in the names of the published folders.
+        cores: how many threads a stage may use.
+    """
+
+    run_id: str
+    pipeline: str
+    environment: str
+    run_date: date
+    started_at: datetime
+    scratch: Path
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """An object that was listed and not taken, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a look into the source found: files to take, and those left aside with the reason."""
+
+    files: tuple[FileRef, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Raw files read into typed Parquet.
+
+    Attributes:
+        files: the source objects, in the order of the file index in _row_id.
+        staged: local Parquet files with the contract's columns and _row_id (bigint).
+        schema: columns of the staged files, without _row_id.
+        counts: one per file, in the order of files.
+        staged_rows: rows in the footers of the staged files.
+        rejects: local Parquet files in the quarantine's schema; may be empty.
+        rejected_rows: rows in the footers of rejects.
+    """
+
+    batch_id: str
+    files: tuple[FileRef, ...]
+    staged: tuple[Path, ...]
+    schema: Schema
+    counts: tuple[FileCount, ...]
+    staged_rows: int
+    rejects: tuple[Path, ...]
+    rejected_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """One data file of a publication."""
+
+    uri: str
+    content_length: int
+    rows: int
+    partition: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A published data set; complete when its manifest is there.
+
+    Attributes:
+        schema: columns as in the files, without the lineage column _row_id.
+        local_paths: paths of the data files where the store is a folder, else of their local copies.
+    """
+
+    output: str
+    manifest_uri: str
+    schema: Schema
+    files: tuple[PublishedFile, ...]
+    rows: int
+    aggregated: bool
+    local_paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTask:
+    """One publication and the table it goes into."""
+
+    publication: Publication
+    spec: LoadSpec
+    keys_are_unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """Everything that one transaction loads."""
+
+    run_id: str
+    pipeline: str
+    batch_id: str
+    files: tuple[FileRef, ...]
+    tasks: tuple[LoadTask, ...]
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What the warehouse did; tables is empty when the batch was loaded before."""
+
+    already_loaded: bool
+    loaded_by_run: str
+    tables: tuple[TableCount, ...]
+    statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTime:
+    """How long a phase took, by the clock and by the processor of this process."""
+
+    phase: Phase
+    wall_seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineReport:
+    """One pipeline's part of a run."""
+
+    pipeline: str
+    outcome: Outcome
+    exit_code: int
+    batch_id: str | None = None
+    error: str | None = None
+    ledger: RowLedger | None = None
+    quality: QualityReport | None = None
+    phases: tuple[PhaseTime, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
+    files: tuple[FileCount, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    tables: tuple[TableCount, ...] = ()
+    quarantine: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """Everything a run did; written as runs/<run_id>/report.json and drawn as report.html."""
+
+    run_id: str
+    project: str
+    environment: str
+    engine: str
+    run_date: date
+    started_at: datetime
+    ended_at: datetime
+    pipelines: tuple[PipelineReport, ...]
+    log_file: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The worst outcome decides: the first failing pipeline's code, else 0."""
+        return next((report.exit_code for report in self.pipelines if report.exit_code), 0)

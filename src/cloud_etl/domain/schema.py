@@ -1,0 +1,90 @@
+"""Column types and table schemas, in the words of the contract, of Spark and of the warehouse."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["string", "integer", "bigint", "double", "decimal", "boolean", "date", "timestamp", "json"]
+KINDS: tuple[Kind, ...] = (
+    "string", "integer", "bigint", "double", "decimal", "boolean", "date", "timestamp", "json",
+)  # fmt: skip
+_DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)")
+MAX_PRECISION = 38
+
+# Lineage column of staged and published Parquet: (file index << LINE_BITS) | line.
+ROW_ID = "_row_id"
+LINE_BITS = 40
+# Lineage column of published aggregates: how many rows the group folds.
+ROWS_FOLDED = "_rows_folded"
+LINEAGE = (ROW_ID, ROWS_FOLDED)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A type of the contract; only decimals have a precision and a scale."""
+
+    kind: Kind
+    precision: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        """The type as it is written in a pipeline file."""
+        return f"decimal({self.precision},{self.scale})" if self.kind == "decimal" else self.kind
+
+    @classmethod
+    def parse(cls, text: str) -> ColumnType:
+        """Read `string`, `decimal(12,2)` and so on.
+
+        Raises:
+            ValueError: the text names no type; the message lists those there are.
+        """
+        word = text.strip().lower()
+        if match := _DECIMAL.fullmatch(word):
+            precision, scale = int(match[1]), int(match[2])
+            if not 1 <= precision <= MAX_PRECISION or scale > precision:
+                raise ValueError(f"{text}: precision is 1 to {MAX_PRECISION}, scale at most the precision")
+            return cls("decimal", precision, scale)
+        for kind in KINDS:
+            if word == kind and kind != "decimal":
+                return cls(kind)
+        names = ", ".join("decimal(p,s)" if kind == "decimal" else kind for kind in KINDS)
+        raise ValueError(f"unknown type {text!r}; the types are {names}")
+
+    @property
+    def spark(self) -> str:
+        """The type in Spark SQL; json travels as text."""
+        names = {"integer": "int", "json": "string"}
+        return str(self) if self.kind == "decimal" else names.get(self.kind, self.kind)
+
+    @property
+    def duckdb(self) -> str:
+        """The type in DuckDB SQL; timestamps are stored in UTC without a zone."""
+        names = {"string": "VARCHAR", "json": "JSON"}
+        return names.get(self.kind, str(self).upper())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named, typed column of a frame, a publication or a table."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Columns in order."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def find(self, name: str) -> Column | None:
+        """The column of that exact name, or None."""
+        return next((column for column in self.columns if column.name == name), None)

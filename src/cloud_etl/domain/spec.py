@@ -1,0 +1,311 @@
+"""What a person writes: the project and its pipelines, as frozen models that refuse unknown keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from cloud_etl.domain.quality import OnFail
+from cloud_etl.domain.schema import ColumnType
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class SpecModel(BaseModel):
+    """Base of all models a person fills: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class CsvOptions(SpecModel):
+    """How a CSV file is written."""
+
+    delimiter: str = Field(",", min_length=1, max_length=8, description="One or more characters between two fields.")
+    quote: str | None = Field('"', max_length=1, description="Quote character; null for files without quoting.")
+    escape: Literal["doubled", "backslash", "none"] = Field(
+        "doubled", description="How a quote stands inside a quoted field."
+    )
+    header: bool = Field(True, description="Whether the first record names the columns.")
+    encoding: str = Field("utf-8", description="Any Python codec: utf-8, utf-8-sig, utf-16, latin-1, cp1252 ...")
+    comment: str | None = Field(
+        None, min_length=1, max_length=8, description="Lines that begin with it are no records."
+    )
+    skip_lines: int = Field(0, ge=0, description="Leading physical lines before the header.")
+    null_words: tuple[str, ...] = Field(("",), description="Unquoted texts that stand for a missing value.")
+    trim: bool = Field(False, description="Cut blanks around unquoted text fields.")
+    max_record_bytes: int = Field(1 << 20, ge=1024, description="A record longer than this is rejected.")
+
+
+class JsonOptions(SpecModel):
+    """How a JSON file is written."""
+
+    layout: Literal["auto", "lines", "array"] = Field("auto", description="One object a line, or one array of objects.")
+    encoding: str = Field("utf-8", description="Any Python codec.")
+    max_record_bytes: int = Field(1 << 24, ge=1024, description="A record longer than this is rejected.")
+
+
+class SourceSpec(SpecModel):
+    """Where a pipeline's raw files are and how they are written."""
+
+    path: str = Field(description="Folder below the environment's store, or an absolute s3:// or file:// url.")
+    pattern: str = Field("*", description="Glob on the path below the folder; ** crosses folders.")
+    format: Literal["csv", "json", "parquet"] = Field(description="csv, json (lines or array) or parquet.")
+    compression: Literal["auto", "none", "gz", "zst", "bz2"] = Field(
+        "auto", description="auto goes by the file's ending."
+    )
+    csv: CsvOptions = Field(default_factory=CsvOptions, description="Dialect of the CSV files.")
+    json_: JsonOptions = Field(default_factory=JsonOptions, alias="json", description="Dialect of the JSON files.")
+    include_hidden: bool = Field(False, description="Take keys with a part that begins with . or _.")
+
+
+def _column_type(value: object) -> object:
+    return ColumnType.parse(value) if isinstance(value, str) else value
+
+
+TypeField = Annotated[ColumnType, BeforeValidator(_column_type)]
+
+
+class ColumnSpec(SpecModel):
+    """The contract of one column."""
+
+    type: TypeField = Field(
+        description="string, integer, bigint, double, decimal(p,s), boolean, date, timestamp, json."
+    )
+    required: bool = Field(False, description="A record without a value here is rejected.")
+    default: str | int | float | bool | None = Field(None, description="Taken where the value is missing.")
+    format: str | None = Field(None, description="strptime format of dates and timestamps; ISO 8601 without.")
+    zone: str = Field("UTC", description="Zone of timestamps that carry none; all are stored in UTC.")
+    rename_from: str | tuple[str, ...] | None = Field(None, description="Name of the column in the file.")
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names under which the column may stand in a file, beside its own."""
+        if self.rename_from is None:
+            return ()
+        return (self.rename_from,) if isinstance(self.rename_from, str) else self.rename_from
+
+
+class Family(SpecModel):
+    """A model found by the key it stands under: `- drop_nulls: [a]` is the step whose kind is drop_nulls.
+
+    A subclass with a `kind` registers itself with its family; `wrap` names the field that takes a short form
+    (a list, a text or a mapping) which is not the model's own mapping.
+    """
+
+    kind: ClassVar[str] = ""
+    wrap: ClassVar[str] = ""
+    registry: ClassVar[dict[str, type[Family]]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Register the subclass under its kind."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls.kind:
+            cls.registry[cls.kind] = cls
+
+    @classmethod
+    def read(cls, value: object) -> object:
+        """Turn `{kind: body}` into the model of that kind; the wrong shape is a ValueError."""
+        if isinstance(value, Family):
+            return value
+        if not isinstance(value, Mapping) or len(value) != 1:
+            raise ValueError(f"write one of {', '.join(sorted(cls.registry))} with its settings")
+        kind, body = next(iter(value.items()))
+        model = cls.registry.get(str(kind))
+        if model is None:
+            from cloud_etl.domain.hints import did_you_mean
+
+            raise ValueError(
+                f"unknown {cls.__name__.removesuffix('Spec').lower()} {kind!r}{did_you_mean(str(kind), cls.registry)}"
+            )
+        return model.model_validate({model.wrap: body} if model.wrap else body)
+
+
+class StepSpec(Family):
+    """A step of `transform`."""
+
+    registry: ClassVar[dict[str, type[Family]]] = {}
+
+    @property
+    def label(self) -> str:
+        """Name of the step in the ledger and in messages."""
+        return self.kind
+
+
+class CheckSpec(Family):
+    """A check of `quality.checks`."""
+
+    registry: ClassVar[dict[str, type[Family]]] = {}
+    on_fail: OnFail = Field("reject", description="reject the row, warn, or fail the run.")
+    name: str | None = Field(None, description="Name in the report; made of kind and columns without.")
+
+    @property
+    def label(self) -> str:
+        """Stable name of the check in ledger, quarantine and report."""
+        return self.name or self.kind
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip().removesuffix("%")) / 100
+    return value
+
+
+class Limits(SpecModel):
+    """Thresholds that stop a run before anything is published."""
+
+    score_below: float | None = Field(None, ge=0, le=100, description="Lowest DataQualityScore that may be published.")
+    rejected_above: Annotated[float | int, BeforeValidator(_share)] | None = Field(
+        None, ge=0, description="Most rejected rows: a number, or a share such as 5%."
+    )
+
+
+class QualitySpec(SpecModel):
+    """Checks, thresholds and the profile."""
+
+    checks: tuple[Annotated[CheckSpec, BeforeValidator(CheckSpec.read)], ...] = Field((), description="The checks.")
+    fail_when: Limits = Field(default_factory=Limits, description="Thresholds for the whole batch.")
+    profile_rows: int = Field(
+        1_000_000, ge=0, description="Rows looked at for distinct, mean and top values; 0 is all."
+    )
+
+
+class AggregateSpec(SpecModel):
+    """Rows folded into groups."""
+
+    group_by: tuple[str, ...] = Field(description="Columns of the groups.")
+    metrics: Mapping[str, str] = Field(min_length=1, description="New column: aggregate expression in Spark SQL.")
+
+
+class LoadSpec(SpecModel):
+    """The warehouse table an output goes into."""
+
+    table: str = Field(description="schema.table")
+    mode: Literal["append", "replace", "upsert", "scd2"] = Field(
+        "append", description="How rows meet those already there."
+    )
+    keys: tuple[str, ...] = Field((), description="Business key; needed by upsert and scd2.")
+    on_schema_change: Literal["evolve", "fail"] = Field("evolve", description="Add and widen columns, or stop.")
+    distkey: str | None = Field(None, description="Redshift distribution key; other warehouses ignore it.")
+    sortkey: tuple[str, ...] = Field((), description="Redshift sort key; other warehouses ignore it.")
+
+    @field_validator("table")
+    @classmethod
+    def _qualified(cls, value: str) -> str:
+        if value.count(".") != 1 or not all(value.split(".")):
+            raise ValueError("write the table as schema.table")
+        return value
+
+    @model_validator(mode="after")
+    def _keyed(self) -> Self:
+        if self.mode in ("upsert", "scd2") and not self.keys:
+            raise ValueError(f"mode {self.mode} needs keys: the columns that make a row the same row")
+        return self
+
+
+class OutputSpec(SpecModel):
+    """A published data set."""
+
+    name: str = Field(description="Name of the folder below processed-data.")
+    columns: tuple[str, ...] = Field((), description="Columns published; all without.")
+    partition_by: tuple[str, ...] = Field((), description="Columns that make the folders.")
+    aggregate: AggregateSpec | None = Field(None, description="Fold the rows before publishing.")
+    load: LoadSpec | None = Field(None, description="The warehouse table; published only, without.")
+    keep_runs: int = Field(3, ge=1, description="Published runs kept per output; older ones are pruned after a load.")
+
+    @field_validator("name")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not IDENTIFIER.fullmatch(value):
+            raise ValueError("letters, digits and _ only: the name becomes a folder")
+        return value
+
+
+class PipelineSpec(SpecModel):
+    """One pipeline file."""
+
+    pipeline: str = Field(description="Name of the pipeline.")
+    source: SourceSpec = Field(description="Where the raw files are.")
+    schema_: Mapping[str, ColumnSpec] = Field(
+        alias="schema", min_length=1, description="The contract, column by column."
+    )
+    new_columns: Literal["reject", "ignore", "evolve"] = Field(
+        "reject",
+        description="Columns of a file that the contract lacks: refuse the file, drop them, or take them as string.",
+    )
+    transform: tuple[Annotated[StepSpec, BeforeValidator(StepSpec.read)], ...] = Field(
+        (), description="The steps, in order."
+    )
+    quality: QualitySpec = Field(default_factory=QualitySpec, description="Checks and thresholds.")
+    outputs: tuple[OutputSpec, ...] = Field(min_length=1, description="What is published and loaded.")
+
+    @field_validator("pipeline")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not IDENTIFIER.fullmatch(value):
+            raise ValueError("letters, digits and _ only: the name becomes a folder")
+        return value
+
+
+class EngineSpec(SpecModel):
+    """The engine that runs the transform."""
+
+    name: str = Field("sail", description="Engine by its file name in cloud_etl/engines.")
+    memory: str = Field("2GB", pattern=r"^\d+(MB|GB)$", description="Memory pool of the engine.")
+    cores: int | None = Field(None, ge=1, description="Cores for engine and reader; those of the machine without.")
+
+
+class DuckDbSpec(SpecModel):
+    """A DuckDB file as the warehouse."""
+
+    path: str = Field(description="Path of the database file; relative to the project.")
+    memory: str = Field("1GB", pattern=r"^\d+(MB|GB)$", description="Memory limit of the warehouse connection.")
+
+
+class WarehouseSpec(SpecModel):
+    """The warehouse; exactly one kind."""
+
+    duckdb: DuckDbSpec = Field(description="A DuckDB file.")
+
+
+class S3Spec(SpecModel):
+    """Settings of an s3:// store; the standard AWS credential chain applies where they are silent."""
+
+    endpoint: str | None = Field(None, description="Address of an S3-compatible server.")
+    region: str | None = Field(None, description="AWS region.")
+    path_style: bool = Field(False, description="Bucket in the path instead of the host name.")
+    access_key_id: str | None = Field(None, description="Better left to the credential chain.")
+    secret_access_key: SecretStr | None = Field(None, description="Better left to the credential chain.")
+
+
+class LogSpec(SpecModel):
+    """The log."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level written.")
+    folder: str = Field("logs", description="Folder of ETLPipeline_YYYYMMDD_HHMMSS.log; relative to the project.")
+    format: Literal["text", "json"] = Field("text", description="Lines for people, or NDJSON.")
+
+
+class EnvironmentSpec(SpecModel):
+    """One environment of a project, after `extends` has been followed."""
+
+    store: str = Field(description="Object store: a folder, file:// or s3://bucket/prefix.")
+    s3: S3Spec = Field(default_factory=S3Spec, description="Settings of an s3:// store.")
+    engine: EngineSpec = Field(default_factory=EngineSpec, description="The engine.")
+    warehouse: WarehouseSpec = Field(description="The warehouse.")
+    log: LogSpec = Field(default_factory=LogSpec, description="The log.")
+    scratch: str | None = Field(
+        None, description="Local folder for work files; below a folder store, else the system's."
+    )
+    keep_reports: int = Field(50, ge=1, description="Runs whose report, ledger and dropped rows are kept.")
+
+
+class ProjectSpec(SpecModel):
+    """cloud-etl.yaml; environments are merged along `extends` before they come here."""
+
+    project: str = Field(description="Name of the project.")
+    default_environment: str = Field("local", description="Environment taken without --env.")
+    environments: Mapping[str, EnvironmentSpec] = Field(min_length=1, description="Environments by name.")

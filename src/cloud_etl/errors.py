@@ -1,0 +1,165 @@
+"""Every error of cloud-etl, with the exit code it ends in and whether trying again can help.
+
+CloudEtlError                  1   internal error
+├── UsageError                 2   the command line is off
+├── ConfigError                2   the configuration is off (holds one Problem per finding)
+├── SecretError                2   a ${secret:} or ${env:} that cannot be resolved
+├── DataRefusedError           3   the data crossed a threshold; nothing was published
+│   ├── FileRefusedError       3   a whole file does not fit its contract
+│   └── StepFailedError        3   an expression or a user function failed on the data
+├── SourceError                4   a source object cannot be listed or read
+│   ├── ObjectChangedError     4   an object was overwritten while it was read
+│   ├── UnsafeKeyError         4   a key would leave the folder it belongs to
+│   └── DiskSpaceError         4   the scratch folder has no room for the batch
+├── TargetError                4   the store or the warehouse refused a write
+│   ├── ObjectExistsError      4   a write-once object is already there
+│   ├── QuarantineError        4   the rejects could not be written; nothing is accepted
+│   └── SchemaEvolutionError   4   the table cannot take the output's schema safely
+├── EngineError                4   the engine could not be started or died
+├── LedgerError                5   the row ledger does not reconcile
+├── LeaseHeldError             6   another run holds the pipeline's lease
+├── TemporaryError            75   a passing fault; try again
+└── RunInterruptedError      130   Ctrl-C (130) or SIGTERM (143)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class CloudEtlError(Exception):
+    """Base of all errors; says what, on what, what is left behind and what to do next."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+
+class UsageError(CloudEtlError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding in the configuration: where it stands and what is wrong with it."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        """`file:line: message`, with what is known of the place."""
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class ConfigError(CloudEtlError):
+    """The configuration is off; every finding is listed, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        """Store the findings."""
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class SecretError(CloudEtlError):
+    """A secret or an environment variable that the configuration names cannot be resolved."""
+
+    exit_code = 2
+
+
+class DataRefusedError(CloudEtlError):
+    """The data crossed a threshold that its owner set; nothing was published."""
+
+    exit_code = 3
+
+
+class FileRefusedError(DataRefusedError):
+    """A whole file does not fit its contract (header, second table, not that format)."""
+
+    def __init__(self, message: str, *, uri: str, code: str, line: int | None = None) -> None:
+        """Store the file's uri, the stable reason code and the line where it showed."""
+        super().__init__(message)
+        self.uri = uri
+        self.code = code
+        self.line = line
+
+
+class StepFailedError(DataRefusedError):
+    """An expression or a user function of a step failed while the data ran through it."""
+
+
+class SourceError(CloudEtlError):
+    """A source object cannot be listed or read."""
+
+    exit_code = 4
+
+
+class ObjectChangedError(SourceError):
+    """A source object was overwritten between the listing and the end of its reading."""
+
+
+class UnsafeKeyError(SourceError):
+    """A source key would be written outside the folder it belongs to."""
+
+
+class DiskSpaceError(SourceError):
+    """The scratch folder has no room for the batch."""
+
+
+class TargetError(CloudEtlError):
+    """The store or the warehouse refused a write."""
+
+    exit_code = 4
+
+
+class ObjectExistsError(TargetError):
+    """A write-once object (manifest, journal entry, lease) is already there."""
+
+
+class QuarantineError(TargetError):
+    """The rejects could not be written; nothing is accepted without them."""
+
+
+class SchemaEvolutionError(TargetError):
+    """The table cannot take the output's schema without a change that might lose data."""
+
+
+class EngineError(CloudEtlError):
+    """The engine could not be started, or died during a job."""
+
+    exit_code = 4
+
+
+class LedgerError(CloudEtlError):
+    """An equation of the row ledger does not hold; the warehouse is unchanged."""
+
+    exit_code = 5
+
+
+class LeaseHeldError(CloudEtlError):
+    """Another run of the same pipeline is under way."""
+
+    exit_code = 6
+
+
+class TemporaryError(CloudEtlError):
+    """A passing fault of the network or of a service."""
+
+    exit_code = 75
+    retryable = True
+
+
+class RunInterruptedError(CloudEtlError):
+    """The run was ended by a signal; says what is left behind."""
+
+    exit_code = 130
+
+    def __init__(self, message: str, signal_number: int = 2) -> None:
+        """Store the signal; the command's exit code is 128 + its number."""
+        super().__init__(message)
+        self.signal_number = signal_number
