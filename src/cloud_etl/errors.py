@@ -8,6 +8,7 @@ CloudEtlError                  1   internal error
 │   ├── FileRefusedError       3   a whole file does not fit its contract
 │   └── StepFailedError        3   an expression or a user function failed on the data
 ├── SourceError                4   a source object cannot be listed or read
+│   ├── ObjectMissingError     4   there is no object with that key
 │   ├── ObjectChangedError     4   an object was overwritten while it was read
 │   ├── UnsafeKeyError         4   a key would leave the folder it belongs to
 │   └── DiskSpaceError         4   the scratch folder has no room for the batch
@@ -99,6 +100,10 @@ class SourceError(CloudEtlError):
     exit_code = 4
 
 
+class ObjectMissingError(SourceError):
+    """There is no object with that key."""
+
+
 class ObjectChangedError(SourceError):
     """A source object was overwritten between the listing and the end of its reading."""
 
@@ -163,3 +168,12 @@ class RunInterruptedError(CloudEtlError):
         """Store the signal; the command's exit code is 128 + its number."""
         super().__init__(message)
         self.signal_number = signal_number
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code an error ends in; one that is not ours is an internal error."""
+    if isinstance(error, RunInterruptedError):
+        return 128 + error.signal_number
+    if isinstance(error, KeyboardInterrupt):
+        return RunInterruptedError.exit_code
+    return error.exit_code if isinstance(error, CloudEtlError) else CloudEtlError.exit_code

@@ -96,7 +96,8 @@ class RowLedger:
 
     Attributes:
         staged_footers: rows in all staged Parquet footers.
-        quarantined: rows in the quarantine footers that the reader wrote.
+        quarantined: rows in the footers of the quarantine files that the reader wrote.
+        quarantined_by_quality: rows in the footers of the quarantine files that the transform and the gate wrote.
         steps: rows taken out, in the order of the steps and checks.
         barriers: steps that may change the number of rows, in order.
         output: rows in the footers of the accepted frame.
@@ -109,6 +110,7 @@ class RowLedger:
     files: tuple[FileCount, ...]
     staged_footers: int
     quarantined: int
+    quarantined_by_quality: int
     steps: tuple[StepCount, ...]
     barriers: tuple[BarrierCount, ...]
     output: int
@@ -160,6 +162,13 @@ class RowLedger:
         if self.barriers:
             terms = "staged + rows_changed_by_steps" + terms.removeprefix("staged")
         yield Equation("transform", self.pipeline, self.staged_footers + changed, fates + self.output, terms)
+        yield Equation(
+            "rejected",
+            self.pipeline,
+            self.dropped("rejected"),
+            self.quarantined_by_quality,
+            "rejected_by_quality = rows in the quarantine footers",
+        )
 
     def _publish(self) -> Iterator[Equation]:
         for output in self.outputs:

@@ -61,11 +61,19 @@ class SourceSpec(SpecModel):
     include_hidden: bool = Field(False, description="Take keys with a part that begins with . or _.")
 
 
+# What ColumnType.parse takes, for editors.
+TYPE_PATTERN = (
+    r"^\s*(string|integer|bigint|double|boolean|date|timestamp|json|decimal\(\s*\d{1,2}\s*,\s*\d{1,2}\s*\))\s*$"
+)
+
+
 def _column_type(value: object) -> object:
     return ColumnType.parse(value) if isinstance(value, str) else value
 
 
-TypeField = Annotated[ColumnType, BeforeValidator(_column_type)]
+TypeField = Annotated[
+    ColumnType, BeforeValidator(_column_type, json_schema_input_type=Annotated[str, Field(pattern=TYPE_PATTERN)])
+]
 
 
 class ColumnSpec(SpecModel):
@@ -147,6 +155,11 @@ class CheckSpec(Family):
         """Stable name of the check in ledger, quarantine and report."""
         return self.name or self.kind
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All names the check reports under; not_null of two columns has two."""
+        return (self.label,)
+
 
 def _share(value: object) -> object:
     if isinstance(value, str) and value.strip().endswith("%"):
@@ -158,9 +171,15 @@ class Limits(SpecModel):
     """Thresholds that stop a run before anything is published."""
 
     score_below: float | None = Field(None, ge=0, le=100, description="Lowest DataQualityScore that may be published.")
-    rejected_above: Annotated[float | int, BeforeValidator(_share)] | None = Field(
-        None, ge=0, description="Most rejected rows: a number, or a share such as 5%."
-    )
+    rejected_above: (
+        Annotated[
+            float | int,
+            BeforeValidator(
+                _share, json_schema_input_type=float | int | Annotated[str, Field(pattern=r"^\s*[0-9.]+\s*%\s*$")]
+            ),
+        ]
+        | None
+    ) = Field(None, ge=0, description="Most rejected rows: a number, or a share such as 5%.")
 
 
 class QualitySpec(SpecModel):
@@ -171,6 +190,15 @@ class QualitySpec(SpecModel):
     profile_rows: int = Field(
         1_000_000, ge=0, description="Rows looked at for distinct, mean and top values; 0 is all."
     )
+
+    @field_validator("checks")
+    @classmethod
+    def _distinct_labels(cls, checks: tuple[CheckSpec, ...]) -> tuple[CheckSpec, ...]:
+        labels = [label for check in checks for label in check.labels]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two checks are called {twice[0]!r}: give one of them a name")
+        return checks
 
 
 class AggregateSpec(SpecModel):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cloud_etl.domain.ledger import Status, StepCount
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.failures import Probe, engine_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 FATE = "_fate"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 _PARTITION = "_partition_"
+_SHARD = "_partition_shard"
+# Folder values begin with a letter: Spark and Sail treat an empty one differently, and null must differ from ''.
+_VALUE, _NULL = "v", "n"
+_FILE_BYTES = 192 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,11 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One Parquet file of a written frame; fate is None for accepted rows."""
+    """One Parquet file of a written frame; fate is None for accepted rows.
+
+    Attributes:
+        partition: value of each partition column as text; NULL_PARTITION where it is null.
+    """
 
     path: Path
     rows: int
@@ -57,6 +66,11 @@ class Written:
         """Rows that no step took out."""
         return sum(file.rows for file in self.accepted)
 
+    @property
+    def rows(self) -> int:
+        """All rows, those taken out included."""
+        return sum(file.rows for file in self.files)
+
     def dropped(self, status: Status) -> tuple[WrittenFile, ...]:
         """Files of the rows with that fate."""
         return tuple(file for file in self.files if file.fate is not None and file.fate.status == status)
@@ -71,11 +85,17 @@ class MarkedFrame:
     Attributes:
         fates: in the order in which they were added; the number of a fate is its place, from 1.
         unique_keys: column sets proven unique (and not null) among the rows still in.
+        row_ids_unique: False after a step that may repeat or lose _row_id (sql, python, aggregate, fanning join).
+        probes: expressions that may fail on the data, to name the one that did.
+        size_bytes: bytes of the Parquet files the frame was read from; decides on the number of files written.
     """
 
     frame: DataFrame
     fates: tuple[Fate, ...] = ()
     unique_keys: tuple[frozenset[str], ...] = ()
+    row_ids_unique: bool = True
+    probes: tuple[Probe, ...] = ()
+    size_bytes: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -90,47 +110,95 @@ class MarkedFrame:
         return F.col(FATE) == 0
 
     def mark(self, condition: Column, fate: Fate) -> MarkedFrame:
-        """Take the rows out for which the condition is true; null counts as not true."""
+        """Take the rows out for which the condition is true; null counts as not true.
+
+        The condition is not evaluated for rows that are out already, so it cannot fail on them.
+        """
         from pyspark.sql import functions as F
 
         number = len(self.fates) + 1
-        marked = F.when(self.alive & F.coalesce(condition, F.lit(False)), F.lit(number)).otherwise(F.col(FATE))
+        marked = F.when(~self.alive, F.col(FATE)).when(condition, F.lit(number)).otherwise(F.lit(0))
         return replace(self, frame=self.frame.withColumn(FATE, marked), fates=(*self.fates, fate))
 
     def with_frame(self, frame: DataFrame) -> MarkedFrame:
         """The same marks on a frame whose user columns changed; _row_id and _fate must still be there."""
         return replace(self, frame=frame)
 
+    def changed(self, frame: DataFrame, names: Iterable[str]) -> MarkedFrame:
+        """As `with_frame`, where the values of these columns are new: what was proven of them is not any more."""
+        gone = frozenset(names)
+        return replace(self, frame=frame, unique_keys=tuple(keys for keys in self.unique_keys if not keys & gone))
+
+    def probing(self, label: str, value: Column) -> MarkedFrame:
+        """Remember an expression over this frame that may fail on the data; it is run after a failure only."""
+        from pyspark.sql import functions as F
+
+        frame = self.frame.select(F.when(self.alive, value).alias("value"))
+        return replace(self, probes=(*self.probes, Probe(label, frame)))
+
     def write(self, folder: Path, partition_by: tuple[str, ...] = ()) -> Written:
         """Write every row once, below `_fate=<k>/`, and count the rows of each fate from the footers.
+
+        Timestamps are written in UTC without a zone, whichever of the engine's two kinds they are.
 
         Args:
             folder: must not exist.
             partition_by: columns that make folders for the accepted rows; they stay in the files as well.
+
+        Raises:
+            StepFailedError: an expression failed on the data; the folder may hold part of the rows.
         """
         from pyspark.sql import functions as F
 
-        frame = self.frame
-        for name in partition_by:
-            value = F.when(self.alive, F.nullif(F.col(name).cast("string"), F.lit("")))
-            frame = frame.withColumn(_PARTITION + name, F.coalesce(value, F.lit(NULL_PARTITION)))
-        folders = [FATE, *(_PARTITION + name for name in partition_by)]
-        frame.write.partitionBy(*folders).option("compression", "zstd").parquet(str(folder))
-        return self._read_footers(folder)
+        folders = {f"{_PARTITION}{place}": _folder_value(name) for place, name in enumerate(partition_by)}
+        shards = round(self.size_bytes / _FILE_BYTES)
+        if not partition_by and shards > 1:
+            folders[_SHARD] = F.pmod(F.xxhash64(F.col(ROW_ID)), F.lit(shards)).cast("string")
+        with engine_errors("writing the rows", self.probes):
+            frame = _zoneless(self.frame)
+            for name, value in folders.items():
+                frame = frame.withColumn(name, F.when(self.alive, value).otherwise(F.lit(_NULL)))
+            frame.write.partitionBy(FATE, *folders).parquet(str(folder))
+        return self._read_footers(folder, partition_by)
 
-    def _read_footers(self, folder: Path) -> Written:
+    def _read_footers(self, folder: Path, partition_by: tuple[str, ...]) -> Written:
         import pyarrow.parquet as pq
 
         files = []
+        rows_by_number: Counter[int] = Counter()
         for path in sorted(folder.rglob("*.parquet")):
             parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
-            number = int(parts.pop(FATE))
-            partition = {name.removeprefix(_PARTITION): unquote(value) for name, value in parts.items()}
-            rows = pq.read_metadata(path).num_rows
+            number, rows = int(parts[FATE]), pq.read_metadata(path).num_rows
+            partition = {}
+            if number == 0:
+                for place, name in enumerate(partition_by):
+                    partition[name] = _from_folder(unquote(parts[f"{_PARTITION}{place}"]))
             files.append(WrittenFile(path, rows, self.fates[number - 1] if number else None, partition))
-        rows_by_fate: Counter[Fate] = Counter()
-        for file in files:
-            if file.fate is not None:
-                rows_by_fate[file.fate] += file.rows
-        steps = tuple(StepCount(fate.step, fate.status, fate.reason, rows_by_fate[fate]) for fate in self.fates)
+            rows_by_number[number] += rows
+        steps = tuple(
+            StepCount(fate.step, fate.status, fate.reason, rows_by_number[number])
+            for number, fate in enumerate(self.fates, start=1)
+        )
         return Written(tuple(files), steps)
+
+
+def column(name: str) -> Column:
+    """The column of that exact name, whatever characters it holds."""
+    from pyspark.sql import functions as F
+
+    return F.col("`" + name.replace("`", "``") + "`")
+
+
+def _folder_value(name: str) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.coalesce(F.concat(F.lit(_VALUE), column(name).cast("string")), F.lit(_NULL))
+
+
+def _from_folder(value: str) -> str:
+    return NULL_PARTITION if value == _NULL else value.removeprefix(_VALUE)
+
+
+def _zoneless(frame: DataFrame) -> DataFrame:
+    zoned = [name for name, kind in frame.dtypes if kind == "timestamp"]
+    return frame.withColumns({name: column(name).cast("timestamp_ntz") for name in zoned}) if zoned else frame

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest, LoadResult
@@ -30,13 +31,30 @@ class Loader(Protocol, AbstractContextManager["Loader"]):
             SchemaEvolutionError: the table cannot take the schema safely; says the ALTER it would take.
         """
 
+    def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
+        """Write a table as Parquet in the types of staged files, so that a frame can read it.
+
+        Args:
+            table: `schema.table`; it must exist.
+            folder: takes the files; made if need be.
+            current_only: leave out closed versions of an scd2 table.
+
+        Raises:
+            TargetError: there is no such table, or it cannot be exported.
+        """
+
     def load(self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None]) -> LoadResult:
         """Load every task of the request in one transaction, with one row in the load ledger.
 
         Args:
+            request: the publications, their tables and the batch they came from.
             before_commit: called with the warehouse's own counts inside the transaction; an error it raises rolls back.
 
+        Returns:
+            What was done; already_loaded, and nothing changed, where the ledger holds the batch.
+
         Raises:
+            SchemaEvolutionError: a table cannot take its publication without loss.
             TargetError: the warehouse refused; it is as it was before.
             TemporaryError: a passing fault; it is as it was before.
         """

@@ -61,6 +61,11 @@ class Step(StepSpec):
         """
 
     @property
+    def expressions(self) -> tuple[str, ...]:
+        """Expressions in Spark SQL over the columns before this step and those it makes; for the static check."""
+        return ()
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Names of the pipelines, outputs or tables this step reads."""
         return ()

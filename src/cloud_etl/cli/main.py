@@ -1,0 +1,99 @@
+"""The command `cloud-etl`: its commands, and what an error looks like to the person who typed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from cloud_etl.cli import config_commands, project_commands, record_commands, run_commands
+from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    name="cloud-etl",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Moves raw files through PySpark into a warehouse and accounts for every row.",
+    epilog="Begin with: cloud-etl init my-project && cd my-project && cloud-etl run --all",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Show the configuration in force.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rejected records.")
+
+START, LOOK, SET_UP = "Everyday", "What happened", "Project"
+app.command("run", rich_help_panel=START)(run_commands.run)
+app.command("plan", rich_help_panel=START)(run_commands.plan)
+app.command("validate", rich_help_panel=START)(config_commands.validate)
+app.command("runs", rich_help_panel=LOOK)(record_commands.runs)
+app.command("ledger", rich_help_panel=LOOK)(record_commands.ledger)
+quarantine_app.command("list")(record_commands.quarantine_list)
+quarantine_app.command("show")(record_commands.quarantine_show)
+app.add_typer(quarantine_app, name="quarantine", rich_help_panel=LOOK)
+app.command("init", rich_help_panel=SET_UP)(project_commands.init)
+app.command("demo", rich_help_panel=SET_UP)(project_commands.demo)
+config_app.command("show")(config_commands.show)
+app.add_typer(config_app, name="config", rich_help_panel=SET_UP)
+app.command("schema", rich_help_panel=SET_UP)(config_commands.schema)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import cloud_etl
+
+        typer.echo(f"cloud-etl {cloud_etl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Moves raw files through PySpark into a warehouse and accounts for every row."""
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with the exit code that docs/reference/exit-codes.md lists."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        result = app(standalone_mode=False)
+    except CloudEtlError as exc:
+        _complain(exc)
+        return exit_code_of(exc)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted before anything was begun", err=True)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not an error of ours; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as exc:
+        # A usage error of the command-line library knows how to show itself; anything else is a bug of ours.
+        show = getattr(exc, "show", None)
+        if not callable(show):
+            raise
+        show()
+        return UsageError.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _complain(exc: CloudEtlError) -> None:
+    word = "interrupted" if isinstance(exc, RunInterruptedError) else "error"
+    typer.secho(f"{word}: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
+    typer.echo(str(exc), err=True)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise RunInterruptedError("ended by SIGTERM before anything was begun", number)

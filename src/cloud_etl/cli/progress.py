@@ -1,0 +1,193 @@
+"""What a run is doing, drawn on a terminal: phase, files, rows, rows per second, a bar for each file under way."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from cloud_etl.monitoring.figures import number, plural, printable, seconds, shortened, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.live import Live
+    from rich.text import Text
+
+    from cloud_etl.domain.run import Phase
+
+MOST_BARS = 6
+DRAWS_PER_SECOND = 10
+_RATE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """How far a file is."""
+
+    key: str
+    done_bytes: int
+    size_bytes: int
+    rows: int
+
+
+@dataclass(slots=True)
+class PhaseState:
+    """What is known of the phase under way.
+
+    Attributes:
+        started: clock at its beginning, in seconds.
+        under_way: files that are not through, in the order in which they began.
+        rows_by_file: the last count of each file; a file may tell its end more than once.
+    """
+
+    pipeline: str
+    phase: Phase
+    started: float
+    files: int = 0
+    size_bytes: int = 0
+    done: set[str] = field(default_factory=set)
+    under_way: dict[str, FileState] = field(default_factory=dict)
+    rows_by_file: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
+
+
+class TerminalProgress:
+    """A `Progress` that draws itself; where it is off, each method returns at once.
+
+    Drawing is the work of one thread, at most ten times a second; the methods only note what they are told.
+    It is off where the console is no terminal (a pipe, cron, CI, TERM=dumb), so that no control code lands in a file.
+    """
+
+    def __init__(self, console: Console, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+        """Store where to draw; `with` begins it."""
+        self._console = console
+        self._on = enabled and console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state: PhaseState | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to draw, where it is on."""
+        if self._on:
+            from rich.live import Live
+
+            self._live = Live(
+                self, console=self._console, refresh_per_second=DRAWS_PER_SECOND, transient=True, redirect_stdout=False,
+                redirect_stderr=False,
+            )  # fmt: skip
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the drawing off and give the cursor back, also after an error or Ctrl-C."""
+        if self._live is not None:
+            self._end_phase(broken=kind is not None)
+            self._live.stop()
+            self._live = None
+
+    def phase(self, pipeline: str, phase: Phase) -> None:
+        """A pipeline enters a phase; the one before becomes a line above."""
+        if self._on:
+            self._end_phase()
+            with self._lock:
+                self._state = PhaseState(pipeline, phase, self._clock())
+
+    def files(self, count: int, size_bytes: int) -> None:
+        """The phase will go through that many files; a second pass over them begins from zero."""
+        with self._lock:
+            if (state := self._state) is not None:
+                state.files, state.size_bytes = count, size_bytes
+                state.done.clear()
+                state.under_way.clear()
+
+    def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
+        """A file is that far."""
+        with self._lock:
+            if (state := self._state) is None:
+                return
+            state.rows += rows - state.rows_by_file.get(key, 0)
+            state.rows_by_file[key] = rows
+            if done_bytes >= size_bytes:
+                state.under_way.pop(key, None)
+                state.done.add(key)
+            elif key not in state.done:
+                state.under_way[key] = FileState(key, done_bytes, size_bytes, rows)
+
+    def _end_phase(self, *, broken: bool = False) -> None:
+        with self._lock:
+            state, self._state = self._state, None
+        if state is None:
+            return
+        from rich.text import Text
+
+        # A pipeline that was refused ends its phase like any other: only an end by force is told apart here.
+        sign, style = ("x", "red") if broken else (" ", "")
+        facts = [plural(len(state.done), "file")] if state.done else []
+        facts += [plural(state.rows, "row")] if state.rows else []
+        facts.append(seconds(self._clock() - state.started))
+        line = Text.assemble((sign, style), f" {state.pipeline} ", (state.phase, "bold"), f"  {', '.join(facts)}")
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the phase under way; rich calls it from its own thread."""
+        from rich.text import Text
+
+        with self._lock:
+            state = self._state
+            if state is None:
+                return
+            heading = self._heading(state)
+            bars = list(state.under_way.values())[:MOST_BARS]
+            hidden = len(state.under_way) - len(bars)
+        yield heading
+        for bar in bars:
+            yield _bar(bar, options.max_width)
+        if hidden:
+            yield Text(f"  … and {plural(hidden, 'file')} more under way", style="dim")
+
+    def _heading(self, state: PhaseState) -> Text:
+        from rich.text import Text
+
+        now = self._clock()
+        facts = [f"{number(len(state.done))}/{number(state.files)} files"] if state.files else []
+        if state.rows:
+            state.samples.append((now, state.rows))
+            while len(state.samples) > 2 and now - state.samples[0][0] > _RATE_SECONDS:
+                state.samples.popleft()
+            facts += [plural(state.rows, "row"), f"{number(_rate(state, now))} rows/s"]
+        facts.append(seconds(now - state.started))
+        text = Text.assemble(("> ", "cyan"), f"{state.pipeline} ", (state.phase, "bold"), f"  {'  '.join(facts)}")
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
+
+
+def _rate(state: PhaseState, now: float) -> int:
+    """Rows per second over the last seconds; over the whole phase while there is one sample."""
+    then, rows = state.samples[0] if len(state.samples) > 1 else (state.started, 0)
+    return round((state.rows - rows) / (now - then)) if now > then else 0
+
+
+def _bar(file: FileState, width: int) -> Text:
+    """One line: name, bar, share, rows; the name gives way on narrow terminals."""
+    from rich.text import Text
+
+    share = min(1.0, file.done_bytes / file.size_bytes)
+    bar_width = max(8, min(30, width // 4))
+    full = round(share * bar_width)
+    tail = f" {share:4.0%} of {size(file.size_bytes)}  {plural(file.rows, 'row')}"
+    name_width = max(8, min(60, width - bar_width - len(tail) - 5))
+    name = shortened(printable(file.key), name_width)
+    line = Text.assemble(
+        f"  {name:<{name_width}} ", ("━" * full, "cyan"), ("─" * (bar_width - full), "bright_black"), (tail, "dim")
+    )
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line

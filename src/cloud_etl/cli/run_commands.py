@@ -1,0 +1,106 @@
+"""`cloud-etl run` and `cloud-etl plan`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cloud_etl.cli.options import (
+    HERE,
+    EnvOption,
+    LogFormat,
+    LogLevel,
+    Output,
+    OutputOption,
+    PipelinesArgument,
+    ProjectOption,
+)
+from cloud_etl.errors import DataRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from cloud_etl.pipeline.project import Project
+
+AllOption = Annotated[bool, typer.Option("--all", "-a", help="All pipelines, each after those it reads.")]
+DateOption = Annotated[
+    datetime | None,
+    typer.Option("--date", formats=["%Y-%m-%d", "%Y%m%d"], help="Date of the run.", show_default="today, UTC"),
+]
+EngineOption = Annotated[str | None, typer.Option("--engine", help="Engine instead of the environment's.")]
+
+
+def run(
+    pipelines: PipelinesArgument = None,
+    all_: AllOption = False,
+    project: ProjectOption = HERE,
+    env: EnvOption = None,
+    run_date: DateOption = None,
+    engine: EngineOption = None,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 when a row was rejected.")] = False,
+    output: OutputOption = Output.text,
+    log_level: Annotated[
+        LogLevel | None, typer.Option(help="Lowest level logged.", show_default="the project's")
+    ] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="text, or json for NDJSON.", show_default="the project's")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Neither progress nor log on the terminal.")] = False,
+) -> int:
+    """Take new files from the source to the warehouse, in the order of references.
+
+    Ends with 0 when all is loaded or there is nothing to do, 3 when data crossed a threshold, 5 when the row ledger
+    does not reconcile. A run that stopped is repeated with the same command; nothing is loaded twice.
+    """
+    from cloud_etl.cli.session import Session
+
+    opened = _open(project, env, engine)
+    names = _chosen(opened, pipelines, all_)
+    session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
+    report = session.run(names, run_date.date() if run_date else None)
+    rejected = any(
+        one.ledger and one.ledger.rejected_by_reader + one.ledger.dropped("rejected") for one in report.pipelines
+    )
+    if strict and rejected and report.exit_code == 0:
+        return DataRefusedError.exit_code
+    return report.exit_code
+
+
+def plan(
+    pipelines: PipelinesArgument = None,
+    all_: AllOption = False,
+    project: ProjectOption = HERE,
+    env: EnvOption = None,
+    run_date: DateOption = None,
+    engine: EngineOption = None,
+    output: OutputOption = Output.text,
+) -> None:
+    """Show what a run would take, do and change; changes nothing."""
+    from cloud_etl.cli import tables
+    from cloud_etl.pipeline.plan import plan_json
+
+    opened = _open(project, env, engine)
+    opened.validate()
+    made = opened.plan(_chosen(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
+    if output is Output.json:
+        typer.echo(plan_json(made))
+    else:
+        tables.show_plan(made)
+
+
+def _open(project: Path, env: str | None, engine: str | None) -> Project:
+    from cloud_etl.pipeline.project import Project
+
+    opened = Project.open(project, env)
+    return opened.with_engine(engine) if engine else opened
+
+
+def _chosen(project: Project, names: list[str] | None, all_: bool) -> tuple[str, ...] | None:
+    if all_ and names:
+        raise UsageError("name pipelines or give --all, not both")
+    if all_:
+        return project.pipelines
+    if not names:
+        raise UsageError(f"name the pipelines to run, or give --all; this project has {', '.join(project.pipelines)}")
+    return tuple(names)

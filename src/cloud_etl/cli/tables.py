@@ -1,0 +1,344 @@
+"""What commands print for people: aligned columns without boxes, good in a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from cloud_etl.monitoring import figures
+from cloud_etl.monitoring.equations import grouped
+from cloud_etl.monitoring.figures import number, percent, plural, printable, shortened
+from cloud_etl.monitoring.funnel import funnel
+from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+    from cloud_etl.domain.ledger import RowLedger
+    from cloud_etl.domain.quality import QualityReport
+    from cloud_etl.domain.run import PipelineReport, RunReport
+    from cloud_etl.monitoring.verdict import Verdict
+    from cloud_etl.pipeline.plan import Plan
+    from cloud_etl.quality.quarantine import Reject, RejectGroup
+
+MOST_DETAILED = 6
+RAW_CHARACTERS = 400
+_STYLES = {"good": "green", "warn": "yellow", "bad": "red", "idle": "dim"}
+
+
+def stdout_console() -> Console:
+    """The console of results."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def stderr_console() -> Console:
+    """The console of progress and log."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def show_run(report: RunReport, report_path: str) -> None:
+    """Print what a run did: per pipeline where the rows went and what is in the tables, then the verdict."""
+    _print(run_summary(report, report_path))
+
+
+def show_runs(found: Sequence[RunReport]) -> None:
+    """Print the list of runs."""
+    _print_or_say(runs_table(found) if found else None, "No run has left a report yet.")
+
+
+def show_ledgers(report: RunReport) -> None:
+    """Print the row ledger of each pipeline of a run."""
+    ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
+    parts = [part for ledger in ledgers for part in (ledger_table(ledger), "")]
+    _print_or_say(_group(parts) if parts else None, f"Run {report.run_id} has no ledger: it took no files.")
+
+
+def show_reject_groups(groups: Sequence[RejectGroup], *, as_json: bool = False) -> None:
+    """Print how many records were rejected, by run, pipeline, file and code."""
+    if as_json:
+        _print_json(groups)
+    else:
+        _print_or_say(reject_groups_table(groups) if groups else None, "The quarantine is empty.")
+
+
+def show_rejects(rejects: Sequence[Reject], *, as_json: bool = False) -> None:
+    """Print rejected records with their place, reason and raw text."""
+    if as_json:
+        _print_json(rejects)
+    else:
+        _print_or_say(rejects_text(rejects) if rejects else None, "No rejected record matches.")
+
+
+def show_plan(plan: Plan) -> None:
+    """Print what a run would do."""
+    from cloud_etl.cli.plan_text import plan_text
+
+    _print(plan_text(plan))
+
+
+def run_summary(report: RunReport, report_path: str = "") -> RenderableType:
+    """The end of `run`: pipelines, verdict, and where to look next."""
+    many = len(report.pipelines) > 1
+    parts: list[RenderableType] = []
+    if len(report.pipelines) <= MOST_DETAILED:
+        parts += [part for one in report.pipelines for part in _pipeline_parts(one, many)]
+    if many:
+        parts += [overview_table(report.pipelines), ""]
+    parts += [_verdict_line(run_verdict(report), f"Run {report.run_id}"), *_next_steps(report, report_path)]
+    return _group(parts)
+
+
+def ledger_table(ledger: RowLedger) -> RenderableType:
+    """One pipeline's account: the way of the rows, what each step took out, the equations."""
+    parts: list[RenderableType] = [
+        _styled(f"{printable(ledger.pipeline)}  run {ledger.run_id}", "bold"), "", flow_table(ledger), "",
+    ]  # fmt: skip
+    if any(step.rows for step in ledger.steps):
+        steps = _table("Step or check", "Fate", "Reason", ">Rows")
+        for step in ledger.steps:
+            if step.rows:
+                steps.add_row(
+                    printable(step.step), step.status.replace("_", " "), printable(step.reason), number(step.rows)
+                )
+        parts += [steps, ""]
+    return _group([*parts, equations_table(ledger), "", _reconciled(ledger)])
+
+
+def flow_table(ledger: RowLedger) -> Table:
+    """Rows from the records read to the output, one line per fate."""
+    table = _table(">Rows", ">Share", "")
+    for row in funnel(ledger):
+        main = row.kind in ("read", "output")
+        style = "bold" if main else "red" if row.kind == "missing" else "" if row.rows else "dim"
+        sign = "+" if row.kind == "change" and row.rows > 0 else ""
+        label = row.label if main else f"  {printable(row.label[0].lower() + row.label[1:])}"
+        table.add_row(sign + number(row.rows), percent(row.rows, ledger.records_read), label, style=style)
+    return table
+
+
+def equations_table(ledger: RowLedger) -> Table:
+    """The equations with both sides; of many files those that do not hold, and the sums."""
+    table = _table("Equation", "Of", ">Left", ">Right", "Holds")
+    for group in grouped(ledger.equations()):
+        for equation in group.shown:
+            sides = (number(equation.left), number(equation.right))
+            table.add_row(equation.terms, _last_part(equation.subject), *sides, _yes_no(equation.holds))
+        if group.folded:
+            hold = f"{number(group.total - group.failing)} of {number(group.total)} hold"
+            table.add_row(group.terms, hold, number(group.left), number(group.right), _yes_no(not group.failing))
+    return table
+
+
+def checks_table(quality: QualityReport) -> Table:
+    """The checks: rows looked at, rows that failed, and what was seen."""
+    table = _table("Check", "On fail", ">Looked at", ">Failed", "Passed", "Seen")
+    for check in quality.checks:
+        counts = ["-" if rows is None else number(rows) for rows in (check.rows_checked, check.rows_failed)]
+        table.add_row(printable(check.name), check.on_fail, *counts, _yes_no(check.passed), printable(check.message))
+    return table
+
+
+def overview_table(pipelines: Iterable[PipelineReport]) -> Table:
+    """One line per pipeline."""
+    table = _table("Pipeline", "Result", ">Read", ">Through", ">Taken out", ">Score", ">Took")
+    for one in pipelines:
+        verdict = pipeline_verdict(one)
+        counts = ["-"] * 3
+        if (ledger := one.ledger) is not None:
+            read, out = ledger.records_read, ledger.output
+            taken = ledger.rejected_by_reader + sum(step.rows for step in ledger.steps)
+            counts = [number(read), number(out), number(taken)]
+        took = figures.seconds(sum(phase.wall_seconds for phase in one.phases))
+        table.add_row(
+            printable(one.pipeline), _styled(verdict.word, _STYLES[verdict.tone]), *counts, _score(one.quality), took
+        )
+    return table
+
+
+def runs_table(found: Iterable[RunReport]) -> Table:
+    """One line per run."""
+    table = _table("Run", "Result", ">Read", ">Through", ">Rejected", ">Took")
+    for report in found:
+        verdict = run_verdict(report)
+        ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
+        rejected = sum(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers)
+        table.add_row(
+            report.run_id,
+            _styled(verdict.word, _STYLES[verdict.tone]),
+            number(sum(ledger.records_read for ledger in ledgers)),
+            number(sum(ledger.output for ledger in ledgers)),
+            number(rejected),
+            figures.seconds((report.ended_at - report.started_at).total_seconds()),
+        )
+    return table
+
+
+def reject_groups_table(groups: Sequence[RejectGroup]) -> RenderableType:
+    """A table per run and pipeline: file, stage, code, records."""
+    parts: list[RenderableType] = []
+    for (run_id, pipeline), members in groupby(groups, key=lambda group: (group.run_id, group.pipeline)):
+        table = _table(">Records", "Code", "Stage", "File")
+        for group in members:
+            name = shortened(printable(group.source_uri or "-"), 120)
+            table.add_row(number(group.records), printable(group.code), group.stage, name)
+        parts += [_styled(f"{printable(pipeline)}  run {run_id}", "bold"), table, ""]
+    return _group(parts)
+
+
+def rejects_text(rejects: Iterable[Reject]) -> RenderableType:
+    """A paragraph per record; the raw text is cut, and its control characters are spelled out."""
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for reject in rejects:
+        place = [printable(reject.source_uri or "unknown file")]
+        place += [f"line {number(reject.line)}"] if reject.line is not None else []
+        place += [f"column {printable(reject.column)}"] if reject.column else []
+        parts.append(Text.assemble((printable(reject.code), "bold yellow"), f"  {', '.join(place)}"))
+        parts.append(Text(f"  {printable(reject.message)}"))
+        if reject.raw_text is not None:
+            raw = reject.raw_text
+            more = f"  … {number(len(raw) - RAW_CHARACTERS)} characters more" if len(raw) > RAW_CHARACTERS else ""
+            parts.append(Text(f"  | {printable(raw[:RAW_CHARACTERS])}{more}", style="dim"))
+        parts.append("")
+    return _group(parts)
+
+
+def _pipeline_parts(one: PipelineReport, many: bool) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+
+    verdict = pipeline_verdict(one)
+    if many or one.ledger is not None:
+        yield _styled(printable(one.pipeline), "bold")
+    # With one pipeline the verdict of the run says the same at the end.
+    if many and verdict.tone != "good":
+        yield _verdict_line(verdict, indent="  ")
+    if one.ledger is not None:
+        yield Padding(flow_table(one.ledger), (0, 0, 0, 2))
+        yield from _after_the_flow(one)
+    if many or one.ledger is not None:
+        yield ""
+
+
+def _after_the_flow(one: PipelineReport) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+
+    if one.tables:
+        table = _table("Table", "Mode", ">Before", ">Inserted", ">Deleted", ">After")
+        for count in one.tables:
+            changes = [number(rows) for rows in (count.rows_before, count.inserted, count.deleted, count.rows_after)]
+            table.add_row(printable(count.table), count.mode, *changes)
+        yield Padding(table, (1, 0, 0, 2))
+    if one.quality is not None:
+        failed = [check for check in one.quality.checks if not check.passed]
+        passed = f"{len(one.quality.checks) - len(failed)} of {plural(len(one.quality.checks), 'check')} passed"
+        yield f"\n  Quality score {_score(one.quality)}, {passed}"
+        for check in failed:
+            yield f"    {printable(check.name)} ({check.on_fail}): {printable(check.message)}"
+
+
+def _next_steps(report: RunReport, report_path: str) -> Iterator[RenderableType]:
+    ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
+    if any(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers):
+        yield f"  rejects  cloud-etl quarantine show {report.run_id}"
+    if report_path:
+        yield f"  report   {printable(report_path)}"
+    if report.log_file:
+        yield f"  log      {printable(report.log_file)}"
+
+
+def _verdict_line(verdict: Verdict, subject: str = "", indent: str = "") -> RenderableType:
+    from rich.text import Text
+
+    lines = [indent + printable(line) for line in verdict.detail.splitlines()]
+    head = f"{subject}: {verdict.headline}." if subject else f"{indent}{verdict.headline}."
+    return Text.assemble((head, f"bold {_STYLES[verdict.tone]}"), "\n" if lines else "", "\n".join(lines))
+
+
+def _last_part(subject: str) -> str:
+    """The file's own name where the subject is a uri: the folder is the same for all."""
+    return shortened(printable(subject.rsplit("/", 1)[-1] if "://" in subject else subject), 40)
+
+
+def _reconciled(ledger: RowLedger) -> RenderableType:
+    if ledger.reconciles:
+        return _styled("Every row is accounted for.", "bold green")
+    broken = sum(not equation.holds for equation in ledger.equations())
+    return _styled(f"The ledger does not reconcile: {plural(broken, 'equation')} of it fails.", "bold red")
+
+
+def _score(quality: QualityReport | None) -> str:
+    return "-" if quality is None or quality.score is None else f"{quality.score:.1f}"
+
+
+def _yes_no(holds: bool) -> RenderableType:
+    return _styled("yes", "green") if holds else _styled("NO", "bold red")
+
+
+def _table(*columns: str) -> Table:
+    """A table without boxes; `>` before a heading makes a column of numbers, which is never wrapped."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(columns))
+    for column in columns:
+        if column.startswith(">"):
+            table.add_column(column[1:], justify="right", no_wrap=True)
+        else:
+            table.add_column(column, overflow="fold")
+    return table
+
+
+def _styled(text: str, style: str) -> RenderableType:
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def _group(parts: Iterable[RenderableType]) -> RenderableType:
+    from rich.console import Group
+
+    return Group(*parts)
+
+
+def _print(renderable: RenderableType) -> None:
+    """Print on stdout; in a pipe without the blanks that fill the lines, and whatever the encoding."""
+    console = stdout_console()
+    if console.is_terminal:
+        _print_parts(console, renderable)
+        return
+    with console.capture() as capture:
+        _print_parts(console, renderable)
+    text = "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _print_parts(console: Console, renderable: RenderableType) -> None:
+    """Print tables within the width, and prose unbroken: a command or a path in it must stay one to copy."""
+    from rich.console import Group
+    from rich.text import Text
+
+    if isinstance(renderable, Group):
+        for part in renderable.renderables:
+            _print_parts(console, part)
+    else:
+        console.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+
+
+def _print_or_say(renderable: RenderableType | None, otherwise: str) -> None:
+    _print(otherwise if renderable is None else renderable)
+
+
+def _print_json(items: Iterable[object]) -> None:
+    from cloud_etl.monitoring.dataclass_json import encode
+
+    sys.stdout.write(json.dumps([encode(item) for item in items], indent=2) + "\n")

@@ -1,0 +1,169 @@
+"""Turn what pydantic found into problems with a place, in plain words, without the values of secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from typing import Literal, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from cloud_etl.config.model_tree import at, below, given, is_text, keys, members, model_of, wanted
+from cloud_etl.config.yaml_positions import Document, Place, YamlPath
+from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.domain.spec import Family
+from cloud_etl.errors import Problem
+
+_WRONG_TYPE = ("_type", "_parsing", "_from_float", "_attributes_type", "_size", "_instance_of")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One error of pydantic, at the path that the person wrote."""
+
+    path: YamlPath
+    kind: str
+    value: object
+    context: Mapping[str, object]
+    message: str
+
+
+def problems_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
+    """Every finding of a validation, once, each with the line it stands on.
+
+    Args:
+        error: what pydantic raised for `model` on the document's data.
+        document: the data that was validated and its places.
+        model: the model of the whole document.
+    """
+    # An environment inherits the errors of its base with their places: each is told once.
+    problems: dict[tuple[Place, str, str], Problem] = {}
+    for finding in _findings(error, document, model):
+        path, rest = _known(finding.path, document.data)
+        if finding.kind == "missing" or not rest:
+            message = _said(finding, model)
+            where = path if finding.kind == "missing" else finding.path
+        else:
+            # The rest of the path names members of a union: what the value could have been is said once for all.
+            where, message = path, f"wants {wanted(at(model, path))}, not {given(_value(path, document.data))}"
+        place = document.place(where)
+        problem = place.problem(f"{dotted(where)}: {message}" if where else message)
+        problems.setdefault((place, str(where[-1:]), message), problem)
+    return list(problems.values())
+
+
+def dotted(path: YamlPath) -> str:
+    """A path as people write it: `transform[2].derive.amount`."""
+    text = ""
+    for key in path:
+        text += f"[{key}]" if isinstance(key, int) else f".{key}" if text else key
+    return text
+
+
+def _findings(error: ValidationError, document: Document, model: type[BaseModel]) -> Iterator[Finding]:
+    for detail in error.errors(include_url=False):
+        kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+        if not _is_echo(kind, value, context):
+            path = _written(detail["loc"], model, document.data)
+            yield Finding(path, kind, value, context, detail["msg"])
+
+
+def _written(path: YamlPath, model: type[BaseModel], data: object) -> YamlPath:
+    """A path of pydantic with the kinds of steps and checks, which stand in the file and not in the models."""
+    written: YamlPath = ()
+    annotation: object = model
+    for key in path:
+        family = model_of(annotation)
+        if family is not None and issubclass(family, Family) and not family.kind and isinstance(data, Mapping):
+            kind = next(iter(data))
+            written, annotation, data = (*written, kind), below(annotation, kind), data[kind]
+            if key == getattr(family.registry.get(kind), "wrap", None):
+                continue
+        written, annotation = (*written, key), None if annotation is None else below(annotation, key)
+        data = data[key] if _is_inside(key, data) else None  # type: ignore[index]  # a mapping or a list
+    return written
+
+
+def _is_echo(kind: str, value: object, context: Mapping[str, object]) -> bool:
+    """Whether a list is called too short only because its entries, which are told themselves, are off."""
+    return kind == "too_short" and isinstance(value, Sized) and len(value) >= int(str(context["min_length"]))
+
+
+def _known(path: YamlPath, data: object) -> tuple[YamlPath, YamlPath]:
+    """Split a path into the part that is there in the data and the rest."""
+    for number, key in enumerate(path):
+        if not _is_inside(key, data):
+            return path[:number], path[number:]
+        data = data[key]  # type: ignore[index]  # a mapping or a list, and the key is in it
+    return path, ()
+
+
+def _is_inside(key: str | int, data: object) -> bool:
+    return key in data if isinstance(data, Mapping) else isinstance(data, list) and key in range(len(data))
+
+
+def _value(path: YamlPath, data: object) -> object:
+    for key in path:
+        data = data[key]  # type: ignore[index]  # the path was found in the data
+    return data
+
+
+def _said(finding: Finding, model: type[BaseModel]) -> str:
+    """What is wrong, in plain words."""
+    annotation = at(model, finding.path)
+    if finding.kind == "missing":
+        return f"key {str(finding.path[-1])!r} is missing{_description(model, finding.path)}"
+    if finding.kind == "extra_forbidden":
+        owner = model_of(at(model, finding.path[:-1]))
+        return f"this key is not known{did_you_mean(str(finding.path[-1]), keys(owner) if owner else ())}"
+    if isinstance(finding.value, str) and "${" in finding.value and not is_text(annotation):
+        return "references such as ${env:NAME} stand in values of type text only; set an override variable instead"
+    return _said_of_value(finding, annotation)
+
+
+def _said_of_value(finding: Finding, annotation: object) -> str:
+    if finding.kind == "literal_error":
+        return _choice(finding, annotation)
+    if finding.kind in _CONSTRAINTS:
+        return _CONSTRAINTS[finding.kind](finding.context)
+    if "error" in finding.context:
+        return str(finding.context["error"])
+    if finding.kind.endswith(_WRONG_TYPE) and annotation is not None:
+        quoted = "; put it in quotes" if is_text(annotation) and isinstance(finding.value, int | float) else ""
+        return f"wants {wanted(annotation)}, not {given(finding.value)}{quoted}"
+    return finding.message[:1].lower() + finding.message[1:]
+
+
+def _description(model: type[BaseModel], path: YamlPath) -> str:
+    owner = model_of(at(model, path[:-1]))
+    if owner is None:
+        return ""
+    info = next((info for name, info in owner.model_fields.items() if path[-1] in (name, info.alias)), None)
+    return f" ({info.description.rstrip('.')})" if info is not None and info.description else ""
+
+
+def _choice(finding: Finding, annotation: object) -> str:
+    choices = [str(value) for kind in members(annotation) if get_origin(kind) is Literal for value in get_args(kind)]
+    if not isinstance(finding.value, str) or SecretStr in members(annotation):
+        return f"wants one of {', '.join(choices)}, not {given(finding.value)}"
+    hint = did_you_mean(finding.value, choices)
+    listed = f"{finding.value!r} is none of {', '.join(choices)}"
+    return listed + (hint if hint.startswith("; did") else "")
+
+
+def _counted(number: object, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+_CONSTRAINTS: Mapping[str, Callable[[Mapping[str, object]], str]] = {
+    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+    "greater_than": lambda context: f"must be more than {context['gt']}",
+    "less_than_equal": lambda context: f"must be at most {context['le']}",
+    "less_than": lambda context: f"must be less than {context['lt']}",
+    "string_too_short": lambda context: f"must have at least {_counted(context['min_length'], 'character')}",
+    "string_too_long": lambda context: f"must have at most {_counted(context['max_length'], 'character')}",
+    "too_short": lambda context: f"must hold at least {_counted(context['min_length'], 'entry', 'entries')}",
+    "too_long": lambda context: f"must hold at most {_counted(context['max_length'], 'entry', 'entries')}",
+    "string_pattern_mismatch": lambda context: f"does not match the pattern {context['pattern']}",
+    "finite_number": lambda _: "must be a finite number",
+}

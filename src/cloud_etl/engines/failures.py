@@ -1,0 +1,148 @@
+"""Turn what an engine raises into errors that name the step and never a row value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.errors import CloudEtlError, DiskSpaceError, EngineError, StepFailedError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyspark.errors import PySparkException
+    from pyspark.sql import DataFrame
+
+_IDENTIFIER = re.compile(r'Identifier\("([^"]+)"\)|with name `?([^`\s]+)`? cannot be resolved')
+_USER_LINE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_USER_ERROR = re.compile(r"^\s*(?:[\w.]+\.)?(\w+(?:Error|Exception|Interrupt|Iteration|Warning))\b", re.MULTILINE)
+
+# What an engine says, and what to say instead: its own text quotes the value it stumbled over.
+_ON_DATA: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"(division|remainder|divide) ?by[ _]zero", re.IGNORECASE),
+        "divides by zero; write try_divide(a, b) or nullif(b, 0)",
+    ),
+    (
+        re.compile(r"overflow|too large to store|out of range|can't cast value", re.IGNORECASE),
+        "gives a number that its type cannot hold; widen the type, or use try_cast for NULL instead",
+    ),
+    (
+        re.compile(r"cast|pars(e|ing)|malformed|invalid", re.IGNORECASE),
+        "casts a value that does not fit the type; use try_cast for NULL, or a cast step to reject such rows",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """An expression that may fail on the data, and a lazy frame that holds nothing but its result."""
+
+    label: str
+    frame: DataFrame
+
+
+@contextmanager
+def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
+    """Translate what the engine raises while it runs over the data.
+
+    The cause is cut off on purpose: engines quote row values in their messages, and tracebacks end up in logs.
+
+    Args:
+        what: the action, for the message.
+        probes: expressions in question; they are run one by one, after a failure only, to name the one that fails.
+
+    Raises:
+        StepFailedError: an expression failed on the data.
+        EngineError: the engine ran out of memory or died.
+        DiskSpaceError: the scratch folder is full.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as exc:
+        raise _translated(exc, what, tuple(probes)) from None
+
+
+@contextmanager
+def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
+    """Translate what the engine raises while it analyses an expression; no row has been read.
+
+    Raises:
+        UsageError: the expression does not parse, or names a column or function that is not there.
+    """
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except PySparkException as exc:
+        text = _first_line(exc)
+        hint = ""
+        if match := _IDENTIFIER.search(text):
+            name = match[1] or match[2]
+            text, hint = f"there is no column {name!r}", did_you_mean(name, known)
+        raise UsageError(f"{label}: {text}{hint}. No row was read; correct the pipeline file.") from None
+
+
+def _translated(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> CloudEtlError:
+    text = str(exc)
+    if _matches(text, "resources exhausted|failed to allocate|memory limit"):
+        return EngineError(f"{what} needs more than the engine's memory pool. Nothing was published; raise engine.memory.")
+    if _matches(text, "no space left|os error 28"):
+        return DiskSpaceError(f"{what}: the scratch folder is full. Nothing was published; free space or set scratch.")
+    if _matches(text, "file name too long|os error 36"):
+        return StepFailedError(
+            f"{what}: a value of a partition column is too long for a folder name (255 bytes). "
+            "Nothing was published; partition by a shorter column."
+        )
+    if _matches(text, "connection refused|unavailable|socket closed|connection reset|retries exceeded"):
+        return EngineError(f"{what}: the engine died. Nothing was published; run again, with more memory if it recurs.")
+    return _failed_step(exc, what, probes)
+
+
+def _failed_step(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> StepFailedError:
+    from pyspark.errors import PySparkException
+
+    for probe in probes:
+        try:
+            _evaluate(probe.frame)
+        except PySparkException as own:
+            return StepFailedError(f"{probe.label} {_reason(own)}. Nothing was published.")
+    labels = ", ".join(probe.label for probe in probes)
+    return StepFailedError(f"{what} failed{f' in one of {labels}' if labels else ''}: it {_reason(exc)}. Nothing was published.")
+
+
+def _evaluate(frame: DataFrame) -> None:
+    from pyspark.sql import functions as F
+
+    # An aggregate over the hash makes the engine compute every row and send one.
+    frame.select(F.max(F.xxhash64(*frame.columns))).collect()
+
+
+def _reason(exc: PySparkException) -> str:
+    text = str(exc)
+    lines = _USER_LINE.findall(text)
+    if lines:
+        path, line, function = lines[-1]
+        names = _USER_ERROR.findall(text)
+        return f"raised {names[-1] if names else 'an exception'} at {path}:{line} in {function}"
+    for pattern, reason in _ON_DATA:
+        if pattern.search(text):
+            return reason
+    # These speak of the plan, not of a row.
+    if type(exc).__name__ in ("UnsupportedOperationException", "AnalysisException", "ParseException"):
+        return f"is refused by the engine: {_first_line(exc)}"
+    return f"stopped with {type(exc).__name__}; its text may quote rows and is not shown"
+
+
+def _first_line(exc: PySparkException) -> str:
+    return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None

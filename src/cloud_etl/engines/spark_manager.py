@@ -1,0 +1,76 @@
+"""Create, hand out and stop the PySpark session of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from cloud_etl import backends
+from cloud_etl.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from pyspark.sql import SparkSession
+
+    from cloud_etl.domain.spec import EngineSpec
+    from cloud_etl.engines.port import Engine
+
+_PACKAGE = "cloud_etl.engines"
+
+
+class SparkManager:
+    """Owner of the engine; the engine starts when the session is first asked for.
+
+    Used as a context manager, so that the engine ends with the run whatever happens.
+    """
+
+    def __init__(self, spec: EngineSpec, cores: int, scratch: Path) -> None:
+        """Store the settings.
+
+        Args:
+            spec: which engine, and its memory.
+            cores: threads the engine may use.
+            scratch: folder where it may spill.
+        """
+        self._spec = spec
+        self._cores = cores
+        self._scratch = scratch
+        self._engine: Engine | None = None
+        self._session: SparkSession | None = None
+
+    @property
+    def session(self) -> SparkSession:
+        """The session, in UTC with ANSI mode on.
+
+        Raises:
+            UsageError: no engine has that name.
+            EngineError: the engine cannot be started.
+        """
+        if self._session is None:
+            self._engine = self._find()
+            self._session = self._engine.start()
+        return self._session
+
+    def stop(self) -> None:
+        """Stop the engine; calling it twice is harmless, and the next `session` starts a new one."""
+        engine, self._engine, self._session = self._engine, None, None
+        if engine is not None:
+            engine.stop()
+
+    def __enter__(self) -> Self:
+        """Give the manager; nothing is started yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the engine."""
+        self.stop()
+
+    def _find(self) -> Engine:
+        backend = getattr(backends.module(_PACKAGE, self._spec.name), "Engine", None)
+        if backend is None:
+            raise UsageError(f"{self._spec.name!r} is no engine; on this machine there is 'sail'")
+        engine: Engine = backend(self._spec, self._cores, self._scratch)
+        return engine

@@ -1,0 +1,100 @@
+"""Which objects of a source a run takes, and why it leaves the others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.domain.run import Listing, SkippedFile
+from cloud_etl.errors import SourceError
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.spec import SourceSpec
+    from cloud_etl.extract.source_path import SourcePlace
+    from cloud_etl.storage.object_store import ObjectInfo
+
+ALREADY_LOADED = "already loaded"
+ZERO_BYTES = "zero bytes"
+HIDDEN = "hidden: a part of its path begins with . or _ (source.include_hidden: true takes it)"
+SUCCESS_MARKER = "marker of a finished job (_SUCCESS)"
+UNFINISHED = "output of a job that has not finished (_temporary)"
+FOLDER_MARKER = "folder marker"
+NOT_READ = "archive or compression that is not read; unpack it, or pack it as .gz, .zst or .bz2"
+
+_ARCHIVES = re.compile(
+    r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+|7z|rar|xz|lzma|lz4|lzo|snappy|sz|z|br|jar|cab)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Lists a place and sorts its objects into those to take and those to leave."""
+
+    place: SourcePlace
+    source: SourceSpec
+
+    def listing(self, loaded: frozenset[str]) -> Listing:
+        """The files to take, sorted by key, and the skipped ones with their reasons.
+
+        An object whose name does not fit the pattern is not ours and not mentioned, unless it cannot be read at all.
+
+        Args:
+            loaded: identities of the files that earlier runs loaded.
+
+        Raises:
+            SourceError: the folder is missing or cannot be listed.
+        """
+        store = self.place.store
+        candidates: list[ObjectInfo] = []
+        skipped: list[SkippedFile] = []
+        self._check_that_it_is_a_folder()
+        for info in store.list(self.place.prefix):
+            path = info.key.removeprefix(self.place.prefix).removeprefix("/") if self.place.prefix else info.key
+            if info.refused is None and not self.place.pattern.fullmatch(path):
+                continue
+            reason = self._reason(info, path)
+            if reason is None:
+                candidates.append(info)
+            else:
+                skipped.append(SkippedFile(info.key, reason))
+        files = []
+        for info in store.fingerprint(sorted(candidates, key=lambda info: info.key)):
+            ref = store.ref(info)
+            if info.refused is not None:
+                skipped.append(SkippedFile(info.key, info.refused))
+            elif ref.identity in loaded:
+                skipped.append(SkippedFile(info.key, ALREADY_LOADED))
+            else:
+                files.append(ref)
+        return Listing(tuple(files), tuple(sorted(skipped, key=lambda one: one.key)))
+
+    def _reason(self, info: ObjectInfo, path: str) -> str | None:
+        parts = path.split("/")
+        rules = (
+            (info.refused is not None, info.refused),
+            (path.endswith("$folder$"), FOLDER_MARKER),
+            (parts[-1] == "_SUCCESS", SUCCESS_MARKER),
+            ("_temporary" in parts, UNFINISHED),
+            (not self.source.include_hidden and any(part[:1] in (".", "_") for part in parts), HIDDEN),
+            (info.size_bytes == 0, ZERO_BYTES),
+            (self.source.compression == "auto" and self._is_archive(parts[-1]), NOT_READ),
+        )
+        return next((reason for holds, reason in rules if holds), None)
+
+    def _is_archive(self, name: str) -> bool:
+        return any(_ARCHIVES.fullmatch(name, start) for start in range(len(name)) if name[start] == ".")
+
+    def _check_that_it_is_a_folder(self) -> None:
+        """An empty folder is fine. In S3 there are no empty folders, and an empty prefix is as good as one."""
+        store, expected = self.place.store, self.place.expected
+        path = store.local_folder(expected)
+        if path is None or path.is_dir():
+            return
+        uri = store.uri(expected) if expected else store.url
+        if path.exists():
+            raise SourceError(f"{uri} is a file. Put its folder into source.path and its name into source.pattern.")
+        parent, _, name = expected.rpartition("/")
+        hint = did_you_mean(name, store.folders(parent)) if expected else ""
+        raise SourceError(f"{uri} does not exist{hint}. Nothing was read. Correct source.path, or create the folder.")

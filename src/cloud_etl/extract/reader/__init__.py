@@ -1,0 +1,1 @@
+"""Raw files in, typed Parquet and rejects out; every record is in one of the two."""

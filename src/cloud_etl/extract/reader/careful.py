@@ -1,0 +1,126 @@
+"""The careful parser: one record at a time, by the strict grammar, wherever the fast way cannot vouch for a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.extract.reader.dialect import Dialect
+
+SWAP = bytes.maketrans(b"\r\n", b"\n\r")
+TOO_LONG = "the record is longer than max_record_bytes"
+_LOOKALIKES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record by the strict grammar: where its text ends, where the next begins, and its fields."""
+
+    end: int
+    next: int
+    fields: list[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why no record begins here; `next` is where to go on."""
+
+    code: RejectCode
+    message: str
+    next: int
+
+
+class NeedsMore(Exception):
+    """The record may go on behind the end of the buffer."""
+
+
+def parse_record(buffer: bytes, start: int, dialect: Dialect, width: int | None, final: bool) -> Parsed | Refused:
+    """Parse one record that begins at a line start.
+
+    Args:
+        buffer: decoded text; ends with a line end where final.
+        width: fields a record must have; None takes any number (headers).
+        final: nothing follows behind the buffer.
+
+    Raises:
+        NeedsMore: the answer depends on what follows behind the buffer.
+    """
+    line_end = buffer.find(b"\n", start)
+    if line_end < 0:
+        line_end = len(buffer)
+    if line_end - start > dialect.max_record_bytes:
+        return Refused(RejectCode.RECORD_TOO_LONG, TOO_LONG, line_end + 1)
+    limit = min(len(buffer), start + dialect.max_record_bytes + 1)
+    field = dialect.field
+    position = start
+    raw: list[bytes | None] = []
+    while True:
+        match = field.match(buffer, position, limit)
+        if match is None:
+            if not final and limit == len(buffer) and _is_open(buffer, position, limit, dialect):
+                raise NeedsMore
+            code, message = _fault(buffer, position, limit, dialect)
+            return Refused(code, message, line_end + 1)
+        raw.append(dialect.value(match[1], match[2]))
+        position = match.end()
+        if match[3] != dialect.delimiter:
+            break
+    end = position - len(match[3])
+    if width is not None and len(raw) != width:
+        return _wrong_width(len(raw), width, end > line_end, line_end + 1)
+    if width is not None and end > line_end and _lookalikes(buffer, start, end, dialect, width) >= _LOOKALIKES:
+        message = "a quoted field spans lines that look like records of their own"
+        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, position)
+    return _decoded(buffer, (start, end, position), raw, dialect)
+
+
+def _decoded(buffer: bytes, span: tuple[int, int, int], raw: list[bytes | None], dialect: Dialect) -> Parsed | Refused:
+    start, end, following = span
+    if buffer.find(b"\0", start, end) >= 0:
+        return Refused(RejectCode.NUL_BYTE, "the record holds a NUL byte", following)
+    if dialect.cr_file:
+        raw = [None if text is None else text.translate(SWAP) for text in raw]
+    try:
+        fields = [None if text is None else text.decode() for text in raw]
+    except UnicodeDecodeError:
+        return Refused(RejectCode.INVALID_ENCODING, "the record is not text in the declared encoding", following)
+    return Parsed(end, following, fields)
+
+
+def _wrong_width(count: int, width: int, spans_lines: bool, next: int) -> Refused:
+    if spans_lines:
+        return Refused(RejectCode.UNCLOSED_QUOTE, "a quoted field is not closed on its line", next)
+    code = RejectCode.TOO_FEW_FIELDS if count < width else RejectCode.TOO_MANY_FIELDS
+    return Refused(code, width_message(count, width), next)
+
+
+def width_message(count: int, width: int) -> str:
+    """The message for a record with a wrong number of fields."""
+    return f"the record has {count} fields, the header has {width}"
+
+
+def _is_open(buffer: bytes, position: int, limit: int, dialect: Dialect) -> bool:
+    # What follows can still change the verdict: an unclosed quote, or a closed one (or a CR) at the buffer's very end.
+    if dialect.quote is None or not buffer.startswith(dialect.quote, position, limit):
+        return buffer.find(b"\n", position, limit) < 0
+    match = dialect.quoted_field.match(buffer, position, limit)
+    return match is None or limit - match.end() <= max(len(dialect.delimiter), len(dialect.quote))
+
+
+def _fault(buffer: bytes, position: int, limit: int, dialect: Dialect) -> tuple[RejectCode, str]:
+    if dialect.quote is not None and buffer.startswith(dialect.quote, position, limit):
+        if dialect.quoted_field.match(buffer, position, limit) is None:
+            return RejectCode.UNCLOSED_QUOTE, "a quoted field is not closed"
+        return RejectCode.TEXT_AFTER_QUOTE, "text follows a closing quote"
+    line_end = buffer.find(b"\n", position, limit)
+    line_end = limit if line_end < 0 else line_end
+    quote = -1 if dialect.quote is None else buffer.find(dialect.quote, position, line_end)
+    carriage = buffer.find(b"\r", position, line_end)
+    if quote >= 0 and (carriage < 0 or quote < carriage):
+        return RejectCode.STRAY_QUOTE, "a quote character stands inside an unquoted field"
+    return RejectCode.BARE_CARRIAGE_RETURN, "a line end of another kind than the file's stands outside of quotes"
+
+
+def _lookalikes(buffer: bytes, start: int, end: int, dialect: Dialect, width: int) -> int:
+    lines = buffer[start:end].split(b"\n")
+    return sum(line.count(dialect.delimiter) == width - 1 for line in lines) if width > 1 else 0

@@ -1,0 +1,205 @@
+"""Strict casts from text, as DuckDB expressions: a value arrives as it is written or not at all.
+
+DuckDB's own casts round, take offsets away and accept more than is documented ('1_000', '1e2', ' 12 ', 'infinity' as a
+date); each expression here therefore proves the text as well. The cheap proof comes first (the value printed again is
+the text), the pattern second, and only for the rows that need it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.domain.schema import ColumnType
+from cloud_etl.domain.spec import ColumnSpec
+
+_INTEGER = "[+-]?[0-9]+"
+_DECIMAL = "[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)"
+_DOUBLE = _DECIMAL + "([eE][+-]?[0-9]+)?"
+_NOT_FINITE = "[+-]?(inf|infinity|nan)"
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6}0*)?)?"
+_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_TRUE = "('true', 't', 'yes', 'y', '1')"
+_FALSE = "('false', 'f', 'no', 'n', '0')"
+_FIRST_DAY, _LAST_DAY = "DATE '0001-01-01'", "DATE '9999-12-31'"
+_FIRST_TIME, _LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+# Bytes with which a text can pass DuckDB's numeric cast without being a plain number.
+DECIMAL_SUSPECTS = tuple(bytes((code,)) for code in b"eE_ \t\n\v\f\r")
+DOUBLE_SUSPECTS = DECIMAL_SUSPECTS[2:]
+# What each specifier may match; a format with another one is not proven by pattern but by printing.
+_SPECIFIERS = {
+    "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{1,2}", "d": "[0-9]{1,2}", "H": "[0-9]{1,2}", "I": "[0-9]{1,2}",
+    "M": "[0-9]{1,2}", "S": "[0-9]{1,2}", "f": "[0-9]{1,6}", "g": "[0-9]{1,3}", "j": "[0-9]{1,3}", "p": "[AaPp][Mm]",
+    "b": "[A-Za-z]+", "B": "[A-Za-z]+", "a": "[A-Za-z]+", "A": "[A-Za-z]+", "z": "[+-][0-9]{2}(:?[0-9]{2})?|Z",
+    "Z": "[A-Za-z][A-Za-z_/+-]*", "%": "%",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The cast of one column, from text column `text` by way of `tried`.
+
+    Attributes:
+        tried: DuckDB's own cast, computed once.
+        proven: the value where the text is proven, else null; uses `tried`.
+        code: for a text that is not null and has no value: the reject code.
+        wanted: what the message says the value should be.
+    """
+
+    tried: str
+    proven: str
+    code: str
+    wanted: str
+
+
+def cast_of(column: ColumnSpec, text: str, tried: str, suspicious: bool) -> Cast | None:
+    """The cast of a column; None where the text is taken as it is.
+
+    Args:
+        text: name of the text column.
+        tried: name under which the value of `Cast.tried` will be known.
+        suspicious: the column holds bytes with which a number may be no plain one; see `suspects`.
+    """
+    kind = column.type.kind
+    if kind in ("string", "json"):
+        return None
+    if kind in ("integer", "bigint"):
+        return _integer(column.type, text, tried)
+    if kind == "decimal":
+        return _decimal(column.type, text, tried, suspicious)
+    if kind == "double":
+        return _double(text, tried, suspicious)
+    if kind == "boolean":
+        return _boolean(text, tried)
+    return _date(column, text, tried) if kind == "date" else _timestamp(column, text, tried)
+
+
+def suspects(kind: str) -> tuple[bytes, ...]:
+    """Bytes that make a column of numbers suspicious."""
+    return {"decimal": DECIMAL_SUSPECTS, "double": DOUBLE_SUSPECTS}.get(kind, ())
+
+
+def _full(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, '{pattern.replace(chr(39), chr(39) * 2)}')"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _either(text: str, pattern: str, code: RejectCode, other: RejectCode) -> str:
+    return f"CASE WHEN {_full(text, pattern)} THEN '{code}' ELSE '{other}' END"
+
+
+def _integer(type_: ColumnType, text: str, tried: str) -> Cast:
+    proven = f"CASE WHEN CAST({tried} AS VARCHAR) = {text} OR {_full(text, _INTEGER)} THEN {tried} END"
+    code = _either(text, _INTEGER, RejectCode.OUT_OF_RANGE, RejectCode.BAD_INTEGER)
+    return Cast(f"TRY_CAST({text} AS {type_.duckdb})", proven, code, f"{type_}: a whole number in its range")
+
+
+def _decimal(type_: ColumnType, text: str, tried: str, suspicious: bool) -> Cast:
+    scale = type_.scale
+    exact = f"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.][0-9]{{1,{scale}}}0*)" if scale else "[+-]?[0-9]+([.]0*)?"
+    proof = _full(text, exact)
+    if not suspicious:
+        short = f"strpos({text}, '.') = 0 OR strlen({text}) - strpos({text}, '.') <= {scale}"
+        proof = f"{short} OR {proof}"
+    code = (
+        f"CASE WHEN NOT {_full(text, _DECIMAL)} THEN '{RejectCode.BAD_DECIMAL}' "
+        f"WHEN {_full(text, exact)} THEN '{RejectCode.OUT_OF_RANGE}' ELSE '{RejectCode.DECIMAL_SCALE}' END"
+    )
+    proven = f"CASE WHEN {proof} THEN {tried} END"
+    return Cast(f"TRY_CAST({text} AS {type_.duckdb})", proven, code, f"{type_}: a plain number that fits")
+
+
+def _double(text: str, tried: str, suspicious: bool) -> Cast:
+    proof = f"(isfinite({tried}) AND ({tried} <> 0 OR NOT regexp_matches({text}, '^[+-]?[0-9.]*[1-9]')))"
+    if suspicious:
+        proof += f" AND {_full(text, _DOUBLE)}"
+    proven = f"CASE WHEN {proof} OR {_full(f'lower({text})', _NOT_FINITE)} THEN {tried} END"
+    code = _either(text, _DOUBLE, RejectCode.OUT_OF_RANGE, RejectCode.BAD_DOUBLE)
+    return Cast(f"TRY_CAST({text} AS DOUBLE)", proven, code, "double: a number")
+
+
+def _boolean(text: str, tried: str) -> Cast:
+    proven = f"CASE WHEN {tried} IN {_TRUE} THEN true WHEN {tried} IN {_FALSE} THEN false END"
+    return Cast(f"lower({text})", proven, f"'{RejectCode.BAD_BOOLEAN}'", "boolean: true or false")
+
+
+def _date(column: ColumnSpec, text: str, tried: str) -> Cast:
+    code = f"'{RejectCode.BAD_DATE}'"
+    if column.format is not None:
+        cast = f"CAST(try_strptime({text}, {_literal(column.format)}) AS DATE)"
+        proof = _format_proof(text, column.format)
+        wanted = f"date: as {column.format}"
+    else:
+        cast, proof, wanted = f"TRY_CAST({text} AS DATE)", f"CAST({tried} AS VARCHAR) = {text}", "date: YYYY-MM-DD"
+    proven = f"CASE WHEN ({proof}) AND {tried} BETWEEN {_FIRST_DAY} AND {_LAST_DAY} THEN {tried} END"
+    return Cast(cast, proven, code, wanted)
+
+
+def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
+    in_range = f"{tried} BETWEEN {_FIRST_TIME} AND {_LAST_TIME}"
+    printed = f"CAST({tried} AS VARCHAR) = {text}"
+    if column.format is None:
+        local = f"{printed} OR {_full(text, f'{_DATE}[T ]{_TIME}')}"
+        moment = f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP)"
+        pattern = f"{_DATE}[T ]{_TIME}{_OFFSET}"
+        wanted = "timestamp: YYYY-MM-DD hh:mm:ss, offset optional"
+    elif column.format == "%Y-%m-%d %H:%M:%S":
+        # The same reading as without a format, but nothing shorter or longer; it is the cheapest to prove.
+        local, moment, pattern = f"{printed} AND strlen({text}) = 19", "NULL", ""
+        loose = f"{_full(text, format_pattern(column.format) or '')} AND try_strptime({text}, '{column.format}') = {tried}"
+        local = f"({local}) OR ({loose})"
+        wanted = f"timestamp: as {column.format}"
+    else:
+        return _formatted_timestamp(column, column.format, text, tried)
+    value = _in_utc(tried, column.zone)
+    proven = f"CASE WHEN ({local}) AND {in_range} THEN {value}"
+    if pattern:
+        proven += f" WHEN {_full(text, pattern)} AND {in_range} THEN {moment}"
+    skipped = f"({local}) AND {in_range}"
+    code = f"CASE WHEN {skipped} THEN '{RejectCode.NONEXISTENT_TIME}' ELSE '{RejectCode.BAD_TIMESTAMP}' END"
+    return Cast(f"TRY_CAST({text} AS TIMESTAMP)", proven + " END", code, wanted)
+
+
+def _formatted_timestamp(column: ColumnSpec, format_: str, text: str, tried: str) -> Cast:
+    parsed = f"try_strptime({text}, {_literal(format_)})"
+    in_range = f"{tried} BETWEEN {_FIRST_TIME} AND {_LAST_TIME}"
+    carries_zone = re.search(r"%-?[zZ]", format_.replace("%%", "")) is not None
+    value = tried if carries_zone else _in_utc(tried, column.zone)
+    fine = f"({_format_proof(text, format_)}) AND {in_range}"
+    code = f"CASE WHEN {fine} THEN '{RejectCode.NONEXISTENT_TIME}' ELSE '{RejectCode.BAD_TIMESTAMP}' END"
+    return Cast(f"CAST({parsed} AS TIMESTAMP)", f"CASE WHEN {fine} THEN {value} END", code, f"timestamp: as {format_}")
+
+
+def _in_utc(tried: str, zone: str) -> str:
+    """A local time in UTC; null where clocks skip it. Where clocks repeat it, the later moment is taken."""
+    if zone.upper() == "UTC":
+        return tried
+    name = _literal(zone)
+    there = f"timezone({name}, timezone({name}, {tried}))"
+    return f"CASE WHEN {there} = {tried} THEN timezone('UTC', timezone({name}, {tried})) END"
+
+
+def _format_proof(text: str, format_: str) -> str:
+    pattern = format_pattern(format_)
+    if pattern is not None:
+        return _full(text, pattern)
+    return f"strftime(try_strptime({text}, {_literal(format_)}), {_literal(format_)}) = {text}"
+
+
+def format_pattern(format_: str) -> str | None:
+    """What texts in a strptime format look like; None where the format has a specifier that is not known here."""
+    parts = []
+    for literal, flag_and_letter in re.findall(r"([^%]+)|%(-?.)", format_):
+        if literal:
+            parts.append(re.escape(literal))
+            continue
+        pattern = _SPECIFIERS.get(flag_and_letter.removeprefix("-"))
+        if pattern is None:
+            return None
+        parts.append(f"({pattern})")
+    return "".join(parts)

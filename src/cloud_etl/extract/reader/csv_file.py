@@ -1,0 +1,183 @@
+"""One CSV file, read from its first to its last line and cut into pieces that workers can take in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.domain.spec import PipelineSpec
+from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMore, Parsed, Refused, parse_record
+from cloud_etl.extract.reader.csv_header import read_head
+from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Run
+from cloud_etl.extract.reader.scan import Line, Lines, is_plain, sort_lines
+from cloud_etl.extract.reader.second_table import SecondTable
+from cloud_etl.extract.reader.streams import TextStream
+from cloud_etl.extract.reader.windows import Window
+
+
+class CsvFile:
+    """Cuts the records out of one file; what it yields is in the order of the file.
+
+    Attributes:
+        notes: how columns were matched, for the report.
+    """
+
+    def __init__(self, place: FilePlace, stream: TextStream, window: Window, spec: PipelineSpec) -> None:
+        """Store the parts; nothing is read yet."""
+        self._place = place
+        self._stream = stream
+        self._window = window
+        self._spec = spec
+        self._layout = Layout(len(spec.schema_))
+        self.notes: tuple[str, ...] = ()
+
+    def pieces(
+        self, window_bytes: int, refusal: tuple[RejectCode, str, str | None] | None = None
+    ) -> Iterator[Piece]:
+        """Cut the file, about that many bytes at a time.
+
+        Args:
+            refusal: refuse every record for that reason.
+
+        Raises:
+            CorruptStreamError: the compressed stream is cut or damaged.
+            WrongEncodingError: the file begins with a mark of another encoding.
+        """
+        window = self._window
+        head = read_head(window, self._spec)
+        self._layout, self.notes = head.layout, head.notes
+        if refusal is not None:
+            self._layout = Layout(head.layout.width, refusal=refusal)
+        if head.rejects:
+            yield self._finish(replace(self._piece(), rejects=head.rejects, records=len(head.rejects)))
+        second = SecondTable(head, window)
+        size = window_bytes
+        while True:
+            window.fill(size)
+            if not window.buffer:
+                return
+            if window.complete() == 0 and len(window.buffer) > window.dialect.max_record_bytes:
+                yield self._long_line()
+                continue
+            piece, used = self._cut(second)
+            size = window_bytes if used else max(size, len(window.buffer)) * 2
+            if piece.records:
+                yield self._finish(piece)
+            window.advance(used)
+            if second.found is not None:
+                self._layout = Layout(self._layout.width, refusal=second.found)
+                second.stop()
+
+    def _piece(self) -> Piece:
+        return Piece(self._place, self._layout, self._stream.encoding, self._window.dialect)
+
+    def _finish(self, piece: Piece) -> Piece:
+        piece.stored_bytes = self._stream.stored_bytes_read
+        if piece.layout.refusal is not None:
+            code, message, column = piece.layout.refusal
+            parsed = [Reject(item.line, item.position, item.raw, code, message, column) for item in piece.parsed]
+            others = [replace(item, code=code, message=message, column=column) for item in piece.rejects]
+            piece.rejects, piece.parsed = [*parsed, *others], []
+        return piece
+
+    def _cut(self, second: SecondTable) -> tuple[Piece, int]:
+        """Cut the window's complete lines; gives a piece and the bytes that are done with, 0 to see more text."""
+        window, piece = self._window, self._piece()
+        end = window.complete()
+        if end == 0:
+            return piece, 0
+        text = window.buffer if end == len(window.buffer) else window.buffer[:end]
+        if is_plain(text, window.dialect, self._layout.width):
+            used = second.find_in_plain(text)
+            piece.lines = text if used == end else text[:used]
+            piece.runs = [Run(0, window.line, window.position)]
+            piece.records = piece.lines.count(b"\n")
+            return piece, used
+        lines = sort_lines(text, window.dialect, self._layout.width)
+        last = self._resolve(lines, piece)
+        last = second.find(text, lines, last, window.final and last == len(lines.ends))
+        _drop_from(piece, window.line + last)
+        _take_runs(piece, text, lines, last, (window.line, window.position))
+        kinds = lines.kinds[:last]
+        piece.records = last - int(np.count_nonzero((kinds == Line.NOTHING) | (kinds == Line.CONTINUED)))
+        return piece, int(lines.ends[last - 1]) + 1 if last else 0
+
+    def _resolve(self, lines: Lines, piece: Piece) -> int:
+        """Parse the doubtful lines one by one, in order.
+
+        Returns:
+            How many lines are done with; fewer than all where a record goes on behind the buffer.
+        """
+        window, width = self._window, self._layout.width
+        done = 0
+        for number in np.flatnonzero(lines.kinds == Line.DOUBTFUL).tolist():
+            if number < done:
+                continue
+            start = int(lines.starts[number])
+            try:
+                outcome = parse_record(window.buffer, start, window.dialect, width, window.final)
+            except NeedsMore:
+                return int(number)
+            done = int(np.searchsorted(lines.ends, outcome.next - 1)) + 1
+            line = window.line + number
+            if isinstance(outcome, Parsed):
+                raw = self._raw(start, outcome.end)
+                piece.parsed.append(Record(line, window.position + start, raw, outcome.fields))
+            elif outcome.code is RejectCode.AMBIGUOUS_QUOTE:
+                self._refuse_each(lines, (number, done), outcome, piece)
+                continue
+            else:
+                raw = self._raw(start, min(outcome.next - 1, start + window.dialect.max_record_bytes))
+                piece.rejects.append(Reject(line, window.position + start, raw, outcome.code, outcome.message))
+            lines.kinds[number:done] = Line.CONTINUED
+            lines.kinds[number] = Line.TAKEN
+        return len(lines.ends)
+
+    def _refuse_each(self, lines: Lines, span: tuple[int, int], outcome: Refused, piece: Piece) -> None:
+        window = self._window
+        for number in range(*span):
+            start, end = int(lines.starts[number]), int(lines.ends[number])
+            raw = self._raw(start, end)
+            if not raw:
+                lines.kinds[number] = Line.NOTHING
+                continue
+            lines.kinds[number] = Line.TAKEN
+            reject = Reject(window.line + number, window.position + start, raw, outcome.code, outcome.message)
+            piece.rejects.append(reject)
+
+    def _raw(self, start: int, end: int) -> bytes:
+        """A record's text as it stands in the file, without its line end."""
+        raw = self._window.buffer[start:end]
+        if self._window.dialect.cr_file:
+            return raw.translate(SWAP)
+        return raw.removesuffix(b"\r")
+
+    def _long_line(self) -> Piece:
+        window, piece = self._window, self._piece()
+        raw = self._raw(0, window.dialect.max_record_bytes)
+        piece.rejects.append(Reject(window.line, window.position, raw, RejectCode.RECORD_TOO_LONG, TOO_LONG))
+        piece.records = 1
+        window.skip_line()
+        return self._finish(piece)
+
+
+def _drop_from(piece: Piece, line: int) -> None:
+    piece.parsed = [item for item in piece.parsed if item.line < line]
+    piece.rejects = [item for item in piece.rejects if item.line < line]
+
+
+def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple[int, int]) -> None:
+    """Put the proven lines together, and note where lines that follow one another begin."""
+    proven = (lines.kinds[:last] == Line.RECORD).astype(np.int8)
+    edges = np.diff(proven, prepend=0, append=0)
+    parts: list[bytes] = []
+    held = 0
+    for first, behind in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
+        start, end = int(lines.starts[first]), int(lines.ends[behind - 1]) + 1
+        piece.runs.append(Run(held, origin[0] + first, origin[1] + start))
+        parts.append(text[start:end])
+        held += end - start
+    piece.lines = b"".join(parts)

@@ -1,0 +1,109 @@
+"""Match the names in a file's header with the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.domain.schema import LINEAGE
+from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
+from cloud_etl.extract.reader.pieces import Layout
+
+_RESERVED = (*LINEAGE, "_fate", "_status", "_reason")
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A layout, and what a person should know of how it was found."""
+
+    layout: Layout
+    notes: tuple[str, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        """Whether records can be read by it."""
+        return self.layout.refusal is None
+
+
+def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
+    """Find each column of the contract in a header: by its exact name, else without case and outer blanks.
+
+    Returns:
+        A layout; its refusal says why, where the header does not fit the contract.
+    """
+    width = len(names)
+    found: dict[str, int] = {}
+    notes: list[str] = []
+    for column, column_spec in spec.schema_.items():
+        places, exact = _places(column, column_spec, names)
+        if len(places) > 1:
+            shown = ", ".join(repr(names[place][:80]) for place in places[:_SHOWN])
+            message = f"column {column} has {len(places)} candidates in the header: {shown}"
+            return _refused(width, RejectCode.DUPLICATE_HEADER, message, column)
+        if places:
+            found[column] = places[0]
+            if not exact:
+                notes.append(f"column {column} was taken from {names[places[0]]!r}")
+    if not found:
+        message = "the first record names none of the contract's columns; check delimiter, quote, encoding and header"
+        return _refused(width, RejectCode.HEADER_MISMATCH, message)
+    missing = [column for column in spec.schema_ if column not in found]
+    if lacking := [column for column in missing if _needed(spec.schema_[column])]:
+        message = f"the file lacks required columns: {', '.join(lacking[:_SHOWN])}"
+        return _refused(width, RejectCode.MISSING_COLUMN, message, lacking[0])
+    notes += [f"column {column} is not in the file" for column in missing]
+    return _with_extras(names, found, notes, spec)
+
+
+def _with_extras(names: Sequence[str], found: Mapping[str, int], notes: list[str], spec: PipelineSpec) -> Matched:
+    width = len(names)
+    taken = set(found.values())
+    extras = [(name, place) for place, name in enumerate(names) if place not in taken]
+    shown = ", ".join(repr(name[:80]) for name, _ in extras[:_SHOWN])
+    if extras and spec.new_columns == "reject":
+        message = f"the file has columns that the contract lacks: {shown}"
+        return _refused(width, RejectCode.UNEXPECTED_COLUMN, message, extras[0][0][:80])
+    sources = dict(found)
+    if extras and spec.new_columns == "ignore":
+        notes.append(f"columns dropped: {shown}")
+    elif extras:
+        folded = [name.strip().casefold() for name, _ in extras]
+        if len(set(folded)) < len(folded):
+            return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns share a name: {shown}")
+        if set(folded) & {name.casefold() for name in spec.schema_}:
+            return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns differ from others by case only: {shown}")
+        if any(not name or name in _RESERVED for name in folded):
+            return _refused(width, RejectCode.BAD_HEADER, f"a new column has no name, or a reserved one: {shown}")
+        sources.update((name.strip(), place) for name, place in extras)
+        notes.append(f"new columns taken as string: {shown}")
+    return Matched(Layout(width, tuple(sources.items())), tuple(notes))
+
+
+def by_position(spec: PipelineSpec) -> Layout:
+    """The layout of files without a header: the contract's columns in their order."""
+    return Layout(len(spec.schema_), tuple((name, place) for place, name in enumerate(spec.schema_)))
+
+
+def holds_contract(names: Sequence[str], spec: PipelineSpec) -> bool:
+    """Whether a line names every column of the contract and is accepted: then it is the header, wherever it stands."""
+    matched = match_header(names, spec)
+    return matched.accepted and {name for name, _ in matched.layout.sources} >= set(spec.schema_)
+
+
+def _needed(column: ColumnSpec) -> bool:
+    return column.required and column.default is None
+
+
+def _places(column: str, column_spec: ColumnSpec, names: Sequence[str]) -> tuple[list[int], bool]:
+    wanted = {column, *column_spec.source_names}
+    exact = [place for place, name in enumerate(names) if name in wanted]
+    if exact:
+        return exact, True
+    folded = {name.strip().casefold() for name in wanted}
+    return [place for place, name in enumerate(names) if name.strip().casefold() in folded], False
+
+
+def _refused(width: int, code: RejectCode, message: str, column: str | None = None) -> Matched:
+    return Matched(Layout(width, refusal=(code, message, column)))

@@ -1,0 +1,103 @@
+"""What the sequential pass over a file hands to the workers: records cut out, not yet split into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.extract.reader.dialect import Dialect
+from cloud_etl.extract.reader.streams import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """A file of the batch, as far as positions and raw text need it."""
+
+    index: int
+    uri: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the fields of a file become columns; the same for all files with the same header.
+
+    Attributes:
+        width: fields in a record.
+        sources: staged column name to field position; columns that the file lacks are not in it.
+        refusal: set where every record is refused: code, message and column.
+    """
+
+    width: int
+    sources: tuple[tuple[str, int], ...] = ()
+    refusal: tuple[RejectCode, str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Physical lines that follow one another and are a record each.
+
+    Attributes:
+        start: where they begin in the piece's `lines`.
+        line: number of the first one in its file, from 1.
+        position: its byte offset in the file's text.
+    """
+
+    start: int
+    line: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that was parsed one by one; fields in file order, None is a missing value."""
+
+    line: int
+    position: int
+    raw: bytes
+    fields: Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record that was refused; raw is its text in UTF-8, or what was left of it by the decoder."""
+
+    line: int
+    position: int
+    raw: bytes
+    code: RejectCode
+    message: str
+    column: str | None = None
+
+
+@dataclass(slots=True)
+class Piece:
+    """Some records of one file.
+
+    Attributes:
+        lines: whole lines, each ending in LF, that are one record each and that pyarrow splits right.
+        records: records in the piece, counted from its lines.
+        stored_bytes: how far the file had been read.
+    """
+
+    file: FilePlace
+    layout: Layout
+    encoding: Encoding
+    dialect: Dialect
+    lines: bytes = b""
+    runs: list[Run] = field(default_factory=list)
+    parsed: list[Record] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    records: int = 0
+    stored_bytes: int = 0
+
+    @property
+    def key(self) -> Hashable:
+        """Pieces with the same key can be split together."""
+        return self.layout, self.dialect.cr_file
+
+    @property
+    def weight(self) -> int:
+        """Memory it stands for, roughly, in bytes."""
+        return len(self.lines) + sum(len(item.raw) + 600 for item in (*self.parsed, *self.rejects))

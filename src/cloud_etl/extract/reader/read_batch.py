@@ -1,0 +1,119 @@
+"""Read a batch of raw files into typed Parquet and rejects: every record goes into exactly one of the two."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from cloud_etl.domain.files import LocalFile, batch_id
+from cloud_etl.domain.progress import Progress
+from cloud_etl.domain.run import Batch, RunContext
+from cloud_etl.domain.spec import PipelineSpec
+from cloud_etl.extract.reader.account import FileAccount, settle
+from cloud_etl.extract.reader.sources import Assembler, cut_file
+from cloud_etl.extract.reader.stage import Part, Stager, Task
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLimits:
+    """Sizes that bound the reader's memory; results do not depend on them.
+
+    Attributes:
+        window_bytes: text that is cut into records at a time.
+        segment_bytes: records that are cast and written together, about.
+        threads: workers; the run's cores without.
+    """
+
+    window_bytes: int = 4 << 20
+    segment_bytes: int = 32 << 20
+    threads: int | None = None
+
+
+@dataclass
+class _Pool:
+    """Workers with a stager each, and at most one task more than workers in flight."""
+
+    spec: PipelineSpec
+    run: RunContext
+    workers: int
+    parts: list[Part] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._executor = ThreadPoolExecutor(self.workers, thread_name_prefix="reader")
+        self._local = threading.local()
+        self._flying: set[Future[Part]] = set()
+        self._number = 0
+
+    def submit(self, task: Task) -> None:
+        if len(self._flying) > self.workers:
+            self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
+        self._flying.add(self._executor.submit(self._stage, self._number, task))
+        self._number += 1
+
+    def finish(self) -> list[Part]:
+        self._collect(wait(self._flying).done)
+        return self.parts
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def _collect(self, done: set[Future[Part]]) -> None:
+        self._flying -= done
+        self.parts += [future.result() for future in done]
+
+    def _stage(self, number: int, task: Task) -> Part:
+        stager = getattr(self._local, "stager", None)
+        if stager is None:
+            stager = self._local.stager = Stager(self.spec.schema_, self.run, self.run.scratch)
+        return stager.stage(number, task)
+
+
+def read_batch(
+    files: Sequence[LocalFile], spec: PipelineSpec, run: RunContext, progress: Progress, limits: ReaderLimits | None = None
+) -> Batch:
+    """Read files into `staged/` and `rejects/` below the run's scratch folder.
+
+    Args:
+        files: downloaded source objects; their order is the file index in `_row_id`.
+
+    Returns:
+        The batch. Per file, records_read is counted from the text, staged from the Parquet that was written, rejected
+        from the rejects that were written. A file that cannot be read is rejected, and the others are read.
+
+    Raises:
+        SourceError: a file vanished from this machine.
+    """
+    limits = limits or ReaderLimits()
+    for folder in ("staged", "rejects"):
+        (run.scratch / folder).mkdir(parents=True, exist_ok=True)
+    accounts = [FileAccount(index, file) for index, file in enumerate(files)]
+    pool = _Pool(spec, run, limits.threads or run.cores)
+    try:
+        for task in _tasks(accounts, spec, progress, limits):
+            pool.submit(task)
+        parts = pool.finish()
+    finally:
+        pool.close()
+    outcome = settle(accounts, parts, spec, run)
+    refs = tuple(file.ref for file in files)
+    return Batch(
+        batch_id(refs), refs, outcome.staged, outcome.schema, outcome.counts, outcome.staged_rows, outcome.rejects,
+        outcome.rejected_rows,
+    )  # fmt: skip
+
+
+def _tasks(
+    accounts: Sequence[FileAccount], spec: PipelineSpec, progress: Progress, limits: ReaderLimits
+) -> Iterator[Task]:
+    """Cut all files; records of one layout share a task, whatever file they come from."""
+    assembler = Assembler(spec, limits.segment_bytes)
+    for account in accounts:
+        key, size = account.file.ref.key, account.file.ref.size_bytes
+        for cut in cut_file(account, spec, limits.window_bytes):
+            account.records += cut.records
+            progress.file(key, cut.stored_bytes, size, account.records)
+            yield from assembler.add(cut)
+        progress.file(key, size, size, account.records)
+    yield from assembler.rest()

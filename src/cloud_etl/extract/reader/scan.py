@@ -1,0 +1,175 @@
+"""Sort the physical lines of a window: proven single-line records, lines that are no record, lines to look at closely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cloud_etl.extract.reader.dialect import CR, LF, Dialect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Places = NDArray[np.int64]
+
+
+_BACKSLASH = 92
+
+
+class Line(IntEnum):
+    """What a physical line is; TAKEN begins a record that was parsed closely, CONTINUED belongs to one."""
+
+    RECORD = 0
+    NOTHING = 1
+    DOUBTFUL = 2
+    TAKEN = 3
+    CONTINUED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The physical lines of a window.
+
+    Attributes:
+        starts: offset of each line.
+        ends: offset of each line's LF.
+        kinds: a Line for each.
+    """
+
+    starts: Places
+    ends: Places
+    kinds: NDArray[np.uint8]
+
+
+def is_plain(window: bytes, dialect: Dialect, width: int) -> bool:
+    """Whether every line is a record that pyarrow splits right, proven by the bytes that do not occur.
+
+    Without a quote nothing protects a delimiter or a line end, so the field count is all that is left to check.
+    """
+    if b"\r" in window and (dialect.cr_file or window.count(b"\r") != window.count(b"\r\n")):
+        return False
+    if dialect.quote is not None and dialect.quote in window:
+        return False
+    if b"\0" in window or not is_text(window):
+        return False
+    if dialect.comment is not None and dialect.comment in window:
+        return False
+    blank = window.startswith((b"\n", b"\r\n")) or b"\n\n" in window or b"\n\r\n" in window
+    return width == 1 or not blank
+
+
+def is_text(window: bytes) -> bool:
+    """Whether the bytes are valid UTF-8."""
+    if window.isascii():
+        return True
+    import pyarrow as pa
+
+    value = pa.py_buffer(window)
+    offsets = pa.py_buffer(np.array([0, len(window)], dtype=np.int32))
+    try:
+        pa.Array.from_buffers(pa.binary(), 1, [None, offsets, value]).cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def sort_lines(window: bytes, dialect: Dialect, width: int) -> Lines:
+    """Sort the lines of a window that ends with LF."""
+    data = np.frombuffer(window, dtype=np.uint8)
+    ends = np.flatnonzero(data == LF)
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    lines = Lines(starts, ends, np.zeros(len(ends), dtype=np.uint8))
+    _mark_quotes(window, data, lines, dialect)
+    _mark_bytes(window, data, lines, dialect)
+    _mark_carriage_returns(window, data, lines, dialect)
+    lines.kinds[ends - starts > dialect.max_record_bytes] = Line.DOUBTFUL
+    if width > 1:
+        _mark_blank(data, lines, dialect)
+    _mark_comments(window, data, lines, dialect)
+    return lines
+
+
+def _mark(lines: Lines, places: Places, kind: Line) -> None:
+    lines.kinds[np.searchsorted(lines.ends, places)] = kind
+
+
+def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+    if dialect.quote is None or dialect.quote not in window:
+        return
+    last = dialect.quote[-1]
+    quotes = np.flatnonzero(data == last)
+    if not dialect.simple:
+        _mark(lines, quotes, Line.DOUBTFUL)
+        return
+    lines.kinds[_faulty_quotes(data, quotes, lines, dialect)] = Line.DOUBTFUL
+    if dialect.options.escape == "backslash" and b"\\" in window:
+        escaped = _has(lines, np.flatnonzero(data == _BACKSLASH)) & _has(lines, quotes)
+        lines.kinds[escaped] = Line.DOUBTFUL
+
+
+def _faulty_quotes(data: NDArray[np.uint8], quotes: Places, lines: Lines, dialect: Dialect) -> NDArray[np.bool_]:
+    """Lines in which a quote stands where RFC 4180 has none, by the quote's neighbours and its number in the line."""
+    first = np.searchsorted(quotes, lines.starts)
+    counts = np.diff(first, append=len(quotes))
+    number = np.arange(len(quotes)) - np.repeat(first, counts)
+    delimiter = dialect.delimiter[0]
+    before = data[np.maximum(quotes - 1, 0)]
+    after = data[np.minimum(quotes + 1, len(data) - 1)]
+    quote = data[quotes[0]]
+    opens = (number & 1) == 0
+    fine_open = (before == delimiter) | (before == LF) | (quotes == 0)
+    fine_close = (after == delimiter) | (after == LF) | (after == CR)
+    if dialect.options.escape == "doubled":
+        fine_open |= (before == quote) & (number > 0)
+        fine_close |= after == quote
+    faulty = np.where(opens, ~fine_open, ~fine_close)
+    result = (counts & 1) == 1
+    result[np.searchsorted(lines.ends, quotes[faulty])] = True
+    return np.asarray(result, dtype=np.bool_)
+
+
+def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:
+    result = np.zeros(len(lines.ends), dtype=np.bool_)
+    result[np.searchsorted(lines.ends, places)] = True
+    return result
+
+
+def _mark_bytes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+    if b"\0" in window:
+        _mark(lines, np.flatnonzero(data == 0), Line.DOUBTFUL)
+    if not is_text(window):
+        for number in np.unique(np.searchsorted(lines.ends, np.flatnonzero(data >= 0x80))):
+            if not is_text(window[lines.starts[number] : lines.ends[number]]):
+                lines.kinds[number] = Line.DOUBTFUL
+
+
+def _mark_carriage_returns(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+    if b"\r" not in window:
+        return
+    places = np.flatnonzero(data == CR)
+    if not dialect.cr_file:
+        places = places[data[places + 1] != LF]
+    _mark(lines, places, Line.DOUBTFUL)
+
+
+def _mark_blank(data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+    length = lines.ends - lines.starts
+    blank = length == 0
+    if not dialect.cr_file:
+        blank |= (length == 1) & (data[lines.starts] == CR)
+    lines.kinds[blank] = Line.NOTHING
+
+
+def _mark_comments(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+    comment = dialect.comment
+    if comment is None or comment not in window:
+        return
+    is_comment = lines.ends - lines.starts >= len(comment)
+    for shift, byte in enumerate(comment):
+        is_comment &= data[np.minimum(lines.starts + shift, len(data) - 1)] == byte
+    lines.kinds[is_comment] = Line.NOTHING

@@ -1,0 +1,76 @@
+"""Cut files of any format, and put cuts together that can share a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cloud_etl.domain.spec import PipelineSpec
+from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
+from cloud_etl.extract.reader.json_source import JsonTask, cut_json
+from cloud_etl.extract.reader.parquet_source import ParquetTask, cut_parquet
+from cloud_etl.extract.reader.stage import Task
+
+
+class Cut(Protocol):
+    """Some records of one file."""
+
+    @property
+    def records(self) -> int:
+        """Records in it, counted from the file's side."""
+
+    @property
+    def stored_bytes(self) -> int:
+        """How far the stored file had been read."""
+
+    @property
+    def weight(self) -> int:
+        """Memory it holds, roughly, in bytes."""
+
+    @property
+    def key(self) -> Hashable:
+        """Cuts with the same key may share a task."""
+
+
+# A task takes the cuts of its own format only; the pair is what keeps them together.
+_Cutter = Callable[[FileAccount, PipelineSpec, int], Iterator[Any]]
+_FORMATS: dict[str, tuple[_Cutter, Callable[[Sequence[Any]], Task]]] = {
+    "csv": (cut_csv, CsvTask),
+    "json": (cut_json, JsonTask),
+    "parquet": (cut_parquet, ParquetTask),
+}
+
+
+def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[Cut]:
+    """Cut a file in its order; damage is noted in the account.
+
+    Raises:
+        SourceError: the file is not on this machine.
+    """
+    yield from _FORMATS[spec.source.format][0](account, spec, window_bytes)
+
+
+@dataclass
+class Assembler:
+    """Holds cuts until they are worth a task: many small files with one header share one."""
+
+    spec: PipelineSpec
+    segment_bytes: int
+    _held: dict[Hashable, list[Cut]] = field(default_factory=dict)
+    _weight: int = 0
+
+    def add(self, cut: Cut) -> Iterator[Task]:
+        """Take a cut; gives the tasks that became due."""
+        self._held.setdefault(cut.key, []).append(cut)
+        self._weight += cut.weight
+        if self._weight >= self.segment_bytes:
+            yield from self.rest()
+
+    def rest(self) -> Iterator[Task]:
+        """Give everything that is held."""
+        held, self._held, self._weight = self._held, {}, 0
+        task = _FORMATS[self.spec.source.format][1]
+        for cuts in held.values():
+            yield task(cuts)

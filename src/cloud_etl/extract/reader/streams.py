@@ -1,0 +1,150 @@
+"""The bytes of a source file as UTF-8 text: decompressed, decoded, its byte order mark dropped."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, Protocol
+
+Compression = Literal["auto", "none", "gz", "zst", "bz2"]
+_CODECS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
+_ENDINGS = {".gz": "gz", ".gzip": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2"}
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MARK_BYTES = 4
+
+
+class CorruptStreamError(Exception):
+    """A compressed stream is cut or damaged."""
+
+
+class WrongEncodingError(Exception):
+    """The file begins with the byte order mark of another encoding."""
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+    def tell(self) -> int: ...
+
+
+class TextStream:
+    """Reads a file as UTF-8; what cannot be decoded arrives as bytes that are not UTF-8."""
+
+    def __init__(self, raw: _Readable, source: _Readable, encoding: str) -> None:
+        """Store the open file, the decompressed source over it and the name of the encoding."""
+        self._raw = raw
+        self._source = source
+        self.encoding = Encoding(encoding)
+        self._decoder = self.encoding.decoder()
+        self._first = True
+
+    @property
+    def stored_bytes_read(self) -> int:
+        """How far the stored, compressed file has been read."""
+        return self._raw.tell()
+
+    def read(self, size_bytes: int) -> bytes:
+        """The next text, about that many bytes; b"" at the end.
+
+        Raises:
+            CorruptStreamError: the compressed stream is cut or damaged.
+            WrongEncodingError: the declared encoding is UTF-8 and the file begins with a UTF-16 mark.
+        """
+        while True:
+            data = self._read_stored(size_bytes)
+            if self._first and data[:2] in _UTF16_MARKS and self._decoder is None:
+                raise WrongEncodingError
+            text = self._decode(data)
+            if self._first and text:
+                self._first = False
+                text = text.removeprefix(codecs.BOM_UTF8)
+            if text or not data:
+                return text
+
+    def _read_stored(self, size_bytes: int) -> bytes:
+        try:
+            data = self._source.read(size_bytes)
+            while self._first and 0 < len(data) < _MARK_BYTES and (more := self._source.read(size_bytes)):
+                data += more
+        except (OSError, EOFError) as exc:
+            raise CorruptStreamError(str(exc)) from exc
+        return data
+
+    def _decode(self, data: bytes) -> bytes:
+        if self._decoder is None:
+            return data
+        return self._decoder.decode(data, final=not data).encode("utf-8", "surrogatepass")
+
+
+class Encoding:
+    """A declared encoding; None is done for UTF-8, any other is decoded and encoded again."""
+
+    def __init__(self, name: str) -> None:
+        """Look the codec up; the configuration has checked that it exists."""
+        self.name = codecs.lookup(name).name
+        self.is_utf8 = self.name in ("utf-8", "utf-8-sig")
+
+    def decoder(self) -> codecs.IncrementalDecoder | None:
+        """A fresh decoder that turns each undecodable byte b into the lone surrogate U+DC00 + b; None for UTF-8."""
+        if self.is_utf8:
+            return None
+        return codecs.getincrementaldecoder(self.name)("cloud_etl_keep_bytes")
+
+    def quarantine(self, raw: bytes) -> tuple[str, bytes | None]:
+        """The raw text of a record, and its bytes in the file's own encoding where the text is not all of it."""
+        try:
+            return raw.decode(), None
+        except UnicodeDecodeError:
+            pass
+        if self.is_utf8:
+            return raw.decode("utf-8", "replace"), raw
+        text = raw.decode("utf-8", "surrogatepass")
+        shown = "".join("\ufffd" if "\udc00" <= char <= "\udfff" else char for char in text)
+        return shown, b"".join(self._original(char) for char in text)
+
+    def _original(self, char: str) -> bytes:
+        if "\udc00" <= char <= "\udcff":
+            return bytes((ord(char) - 0xDC00,))
+        # The marking codecs (utf-16) would put a byte order mark before each character.
+        name = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(self.name, self.name)
+        return char.encode(name, "replace")
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    return "".join(chr(0xDC00 + byte) for byte in bad), error.end
+
+
+codecs.register_error("cloud_etl_keep_bytes", _keep_bytes)
+
+
+def compression_of(path: Path, key: str, declared: Compression) -> str | None:
+    """The codec of a file: as declared, else by the ending of its key."""
+    if declared == "none":
+        return None
+    short = _ENDINGS.get(Path(key).suffix.lower() or path.suffix.lower()) if declared == "auto" else declared
+    return _CODECS[short] if short else None
+
+
+@contextmanager
+def open_bytes(path: Path, codec: str | None) -> Iterator[tuple[_Readable, _Readable]]:
+    """The stored file, and its decompressed bytes; streams of several members are read to their end."""
+    if codec is None or path.stat().st_size == 0:
+        with path.open("rb", buffering=0) as raw:
+            yield raw, raw
+        return
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "rb") as stored, pa.CompressedInputStream(stored, codec) as source:
+        yield stored, source
+
+
+@contextmanager
+def open_text(path: Path, codec: str | None, encoding: str) -> Iterator[TextStream]:
+    """The text of a file."""
+    with open_bytes(path, codec) as (raw, source):
+        yield TextStream(raw, source, encoding)

@@ -1,0 +1,74 @@
+"""A window that moves over the text of a file, and knows the line and the byte at which it begins."""
+
+from __future__ import annotations
+
+from cloud_etl.extract.reader.careful import SWAP
+from cloud_etl.extract.reader.dialect import Dialect
+from cloud_etl.extract.reader.streams import TextStream
+
+
+class Window:
+    """The part of a file's text that is in memory.
+
+    Attributes:
+        buffer: the text; ends with LF once the dialect is settled and the file has ended.
+        line: number of the first line in the buffer, from 1.
+        position: byte offset of the buffer in the file's text.
+        final: nothing follows behind the buffer.
+        dialect: settled by the first look at the text.
+    """
+
+    def __init__(self, stream: TextStream, dialect: Dialect) -> None:
+        """Store the stream; nothing is read yet."""
+        self._stream = stream
+        self.dialect = dialect
+        self._settled = False
+        self.buffer = b""
+        self.line = 1
+        self.position = 0
+        self.final = False
+
+    def fill(self, size_bytes: int) -> None:
+        """Read until the buffer holds that many bytes or the file has ended."""
+        parts = [self.buffer]
+        held = len(self.buffer)
+        while held < size_bytes and not self.final:
+            text = self._stream.read(max(size_bytes - held, 1024))
+            if self.dialect.cr_file:
+                text = text.translate(SWAP)
+            self.final = not text
+            parts.append(text)
+            held += len(text)
+        self.buffer = b"".join(parts) if len(parts) > 1 else self.buffer
+        if self._settled:
+            self._end_last_line()
+
+    def settle(self, dialect: Dialect) -> None:
+        """Go on with that dialect; what was read is swapped where CR ends its lines."""
+        self.dialect = dialect
+        self._settled = True
+        if dialect.cr_file:
+            self.buffer = self.buffer.translate(SWAP)
+        self._end_last_line()
+
+    def _end_last_line(self) -> None:
+        if self.final and self.buffer and not self.buffer.endswith(b"\n"):
+            self.buffer += b"\n"
+
+    def advance(self, size_bytes: int) -> None:
+        """Leave that many bytes behind."""
+        self.line += self.buffer.count(b"\n", 0, size_bytes)
+        self.position += size_bytes
+        self.buffer = self.buffer[size_bytes:]
+
+    def complete(self) -> int:
+        """Bytes up to the last line end in the buffer."""
+        return self.buffer.rfind(b"\n") + 1
+
+    def skip_line(self) -> None:
+        """Leave the rest of the line behind, however long it is."""
+        while (end := self.buffer.find(b"\n") + 1) == 0 and not self.final:
+            self.position += len(self.buffer)
+            self.buffer = b""
+            self.fill(1 << 20)
+        self.advance(end)

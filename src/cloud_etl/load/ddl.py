@@ -1,0 +1,247 @@
+"""Tables as SQL: quoting, types that hold one another, and the statements that make a table fit an output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.schema import MAX_PRECISION, Column, ColumnType, Schema
+from cloud_etl.errors import SchemaEvolutionError, TargetError
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.spec import LoadSpec
+
+TypeName = Callable[[ColumnType], str]
+
+VALID_FROM = "valid_from"
+VALID_TO = "valid_to"
+IS_CURRENT = "is_current"
+SCD2_COLUMNS = (
+    Column(VALID_FROM, ColumnType("timestamp"), nullable=False),
+    Column(VALID_TO, ColumnType("timestamp")),
+    Column(IS_CURRENT, ColumnType("boolean"), nullable=False),
+)
+
+# Decimal digits that hold every value of the integer types.
+_DIGITS = {"integer": 10, "bigint": 19}
+_JOINS: dict[frozenset[str], ColumnType] = {
+    frozenset({"json", "string"}): ColumnType("string"),
+    frozenset({"date", "timestamp"}): ColumnType("timestamp"),
+    frozenset({"integer", "double"}): ColumnType("double"),
+    frozenset({"integer", "bigint"}): ColumnType("bigint"),
+}
+
+
+def quote(identifier: str) -> str:
+    """The identifier in double quotes, whatever it holds.
+
+    Raises:
+        TargetError: it is empty or holds NUL, which no warehouse takes.
+    """
+    if not identifier or "\0" in identifier:
+        raise TargetError(f"{identifier!r} cannot be the name of a table or a column; rename it")
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def qualified(table: str) -> str:
+    """`schema.table` with both parts quoted."""
+    schema, name = table.split(".", 1)
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def common_type(left: ColumnType, right: ColumnType) -> ColumnType | None:
+    """The smallest type that holds every value of both without loss; None where there is none.
+
+    bigint and decimal never become double: it holds 53 bits.
+    """
+    if left == right:
+        return left
+    kinds = frozenset({left.kind, right.kind})
+    if kinds in _JOINS:
+        return _JOINS[kinds]
+    if not kinds <= {"integer", "bigint", "decimal"}:
+        return None
+    scale = max(left.scale, right.scale)
+    precision = max(_whole_digits(left), _whole_digits(right)) + scale
+    return ColumnType("decimal", precision, scale) if precision <= MAX_PRECISION else None
+
+
+def _whole_digits(type_: ColumnType) -> int:
+    return _DIGITS.get(type_.kind, type_.precision - type_.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column as the warehouse describes it; type is None where the contract has no such type."""
+
+    name: str
+    native: str
+    type: ColumnType | None
+    nullable: bool = True
+    has_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as the warehouse describes it."""
+
+    name: str
+    columns: tuple[TableColumn, ...]
+
+    def find(self, name: str) -> TableColumn | None:
+        """The column of that name; warehouses do not tell upper from lower case."""
+        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """What makes a table fit an output.
+
+    Attributes:
+        statements: DDL in order; empty where the table fits already.
+        columns: the output's columns in the type that the table has after the statements.
+        extras: columns of the table that the output lacks, without those of scd2.
+        required: columns of the output that the table or its mode takes no NULL for.
+    """
+
+    statements: tuple[str, ...]
+    columns: tuple[Column, ...]
+    extras: tuple[str, ...]
+    required: tuple[str, ...]
+
+
+def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, type_name: TypeName) -> TablePlan:
+    """Plan the DDL for one output.
+
+    Args:
+        spec: the table and its mode.
+        schema: columns of the output, without lineage.
+        table: the table as it is, or None where there is none.
+        type_name: the warehouse's word for a type.
+
+    Raises:
+        SchemaEvolutionError: the table cannot take the output without loss; names the ALTER it would take.
+        TargetError: the output itself does not fit its mode (keys missing, names that collide).
+    """
+    _check_output(spec, schema)
+    if table is None:
+        return _create(spec, schema, type_name)
+    return _evolve(spec, schema, table, type_name)
+
+
+def _check_output(spec: LoadSpec, schema: Schema) -> None:
+    folded = [name.lower() for name in schema.names]
+    doubled = sorted({name for name in schema.names if folded.count(name.lower()) > 1})
+    if doubled:
+        raise TargetError(
+            f"columns {', '.join(doubled)} for {spec.table} differ in upper and lower case only, which the warehouse "
+            "does not tell apart. Nothing was loaded. Rename one of them in transform."
+        )
+    missing = [key for key in spec.keys if key.lower() not in folded] if schema.columns and _keyed(spec) else []
+    if missing:
+        raise TargetError(
+            f"key {', '.join(missing)} of {spec.table} is no column of the output. Nothing was loaded. "
+            "Correct load.keys, or publish the column."
+        )
+    reserved = [name for name in folded if spec.mode == "scd2" and name in (VALID_FROM, VALID_TO, IS_CURRENT)]
+    if reserved:
+        raise TargetError(
+            f"mode scd2 keeps {', '.join(reserved)} itself and the output for {spec.table} has such columns. "
+            "Nothing was loaded. Rename them in transform."
+        )
+
+
+def _keyed(spec: LoadSpec) -> bool:
+    return spec.mode in ("upsert", "scd2")
+
+
+def _create(spec: LoadSpec, schema: Schema, type_name: TypeName) -> TablePlan:
+    keys = tuple(key.lower() for key in spec.keys) if _keyed(spec) else ()
+    required = tuple(name for name in schema.names if name.lower() in keys)
+    if not schema.columns:
+        return TablePlan((), (), (), ())
+    # Only keys are NOT NULL: the nullability in footers depends on the engine's plan and would flip from run to run.
+    columns = [Column(column.name, column.type, column.name not in required) for column in schema.columns]
+    if spec.mode == "scd2":
+        columns += SCD2_COLUMNS
+    body = ", ".join(_definition(column, type_name) for column in columns)
+    statements = (
+        f"CREATE SCHEMA IF NOT EXISTS {quote(spec.table.split('.', 1)[0])}",
+        f"CREATE TABLE {qualified(spec.table)} ({body})",
+    )
+    return TablePlan(statements, schema.columns, (), required)
+
+
+def _definition(column: Column, type_name: TypeName) -> str:
+    return f"{quote(column.name)} {type_name(column.type)}{'' if column.nullable else ' NOT NULL'}"
+
+
+def _evolve(spec: LoadSpec, schema: Schema, table: Table, type_name: TypeName) -> TablePlan:
+    alter = f"ALTER TABLE {qualified(spec.table)}"
+    statements, problems, columns = [], _missing_columns(spec, schema, table), []
+    for column in schema.columns:
+        found = table.find(column.name)
+        if found is None:
+            statements.append(f"{alter} ADD COLUMN {quote(column.name)} {type_name(column.type)}")
+            columns.append(column)
+            continue
+        common = common_type(found.type, column.type) if found.type else None
+        change = f"{alter} ALTER COLUMN {quote(found.name)} TYPE {type_name(common or column.type)}"
+        if common is None:
+            problems.append(
+                f"column {column.name} is {found.native} in the table and {column.type} in the output "
+                f"(it would take {change}, which may lose data)"
+            )
+            continue
+        if common != found.type:
+            statements.append(change)
+        columns.append(Column(column.name, common, column.nullable))
+    _refuse(spec, problems, statements)
+    kept = {name.lower() for name in schema.names} | (
+        {column.name for column in SCD2_COLUMNS} if spec.mode == "scd2" else set()
+    )
+    extras = tuple(column.name for column in table.columns if column.name.lower() not in kept)
+    return TablePlan(tuple(statements), tuple(columns), extras, _required(spec, schema, table))
+
+
+def _missing_columns(spec: LoadSpec, schema: Schema, table: Table) -> list[str]:
+    """Columns that the table must have, or must get a value for, and cannot."""
+    if not schema.columns:
+        return []
+    given = {name.lower() for name in schema.names}
+    problems = []
+    if spec.mode == "scd2":
+        given |= {column.name for column in SCD2_COLUMNS}
+        lacking = [column.name for column in SCD2_COLUMNS if table.find(column.name) is None]
+        if lacking:
+            problems.append(
+                f"mode scd2 needs {', '.join(lacking)}, which the table lacks; load into a new table, "
+                "or add and fill them yourself"
+            )
+    problems += [
+        f"column {column.name} of the table is NOT NULL without a default and the output lacks it "
+        f"(it would take ALTER TABLE {qualified(spec.table)} ALTER COLUMN {quote(column.name)} DROP NOT NULL)"
+        for column in table.columns
+        if not column.nullable and not column.has_default and column.name.lower() not in given
+    ]
+    return problems
+
+
+def _refuse(spec: LoadSpec, problems: list[str], statements: list[str]) -> None:
+    if problems:
+        raise SchemaEvolutionError(
+            f"{spec.table} cannot take the output: {'; '.join(problems)}. Nothing was loaded. "
+            "Cast or rename the columns in transform, or change the table yourself."
+        )
+    if statements and spec.on_schema_change == "fail":
+        raise SchemaEvolutionError(
+            f"{spec.table} does not fit the output and on_schema_change is fail. Nothing was loaded. "
+            f"It would take: {'; '.join(statements)}. Run that yourself, or set on_schema_change: evolve."
+        )
+
+
+def _required(spec: LoadSpec, schema: Schema, table: Table) -> tuple[str, ...]:
+    keys = {key.lower() for key in spec.keys} if _keyed(spec) else set()
+    strict = keys | {column.name.lower() for column in table.columns if not column.nullable}
+    return tuple(name for name in schema.names if name.lower() in strict)

@@ -1,0 +1,160 @@
+"""Loads publications into a DuckDB file, one transaction per request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from cloud_etl.domain.run import LoadResult
+from cloud_etl.domain.schema import Column, Schema
+from cloud_etl.errors import TargetError
+from cloud_etl.load import bookkeeping
+from cloud_etl.load.ddl import IS_CURRENT, plan_table, qualified
+from cloud_etl.load.duckdb import catalog
+from cloud_etl.load.duckdb.session import Database, Session, connected, translated
+from cloud_etl.load.duckdb.tables import load_job, plan_job
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cloud_etl.domain.ledger import TableCount
+    from cloud_etl.domain.run import LoadRequest
+    from cloud_etl.domain.spec import LoadSpec, WarehouseSpec
+
+T = TypeVar("T")
+_EXPORTED_ROWS_PER_GROUP = 122_880
+
+
+class Loader:
+    """Loads publications into a DuckDB file.
+
+    The file is opened for each call and closed after it: DuckDB lets one process write, or several read, and a run
+    should not keep others out while it transforms.
+    """
+
+    def __init__(self, spec: WarehouseSpec, root: Path, *, read_only: bool = False, threads: int | None = None) -> None:
+        """Store the settings.
+
+        Args:
+            spec: the warehouse; its path is relative to root.
+            root: root of the project.
+            read_only: refuse to load, for looks that must change nothing.
+            threads: most threads of a load; all cores without.
+        """
+        self._database = Database(
+            root / spec.duckdb.path, spec.duckdb.memory, threads or len(os.sched_getaffinity(0)) or 1
+        )
+        self._read_only = read_only
+
+    def __enter__(self) -> Self:
+        """See that the file can be opened, before any work is done for it.
+
+        Raises:
+            TemporaryError: another process holds it.
+            TargetError: it is no DuckDB database.
+        """
+        self._look(lambda session: session.rows("SELECT 1"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open between two calls."""
+
+    def loaded_files(self, pipeline: str) -> frozenset[str]:
+        """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+
+        def read(session: Session) -> frozenset[str]:
+            if catalog.describe(session, bookkeeping.FILES) is None:
+                return frozenset()
+            return bookkeeping.loaded_identities(session, pipeline)
+
+        return self._look(read) or frozenset()
+
+    def schema_of(self, table: str) -> Schema | None:
+        """Schema of `schema.table`, or None where there is none; columns of types no contract has are left out."""
+        found = self._look(lambda session: catalog.describe(session, table))
+        if found is None:
+            return None
+        known = (column for column in found.columns if column.type is not None)
+        return Schema(tuple(Column(column.name, column.type, column.nullable) for column in known if column.type))
+
+    def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
+        """Statements that would create or evolve the table; empty where it fits already."""
+        table = self._look(lambda session: catalog.describe(session, spec.table))
+        return plan_table(spec, schema, table, catalog.type_name).statements
+
+    def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
+        """Write a table as Parquet in the types of staged files, so that a frame can read it.
+
+        Args:
+            table: `schema.table`; it must exist.
+            folder: takes the file; made if need be.
+            current_only: leave out closed versions of an scd2 table.
+
+        Raises:
+            TargetError: there is no such table, or the file cannot be written.
+        """
+        schema = self.schema_of(table)
+        if schema is None:
+            raise TargetError(f"table {table} cannot be exported: {self._database.path} has none. Load it first.")
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "part-00000.parquet"
+        columns = ", ".join(catalog.staged(column) for column in schema.columns)
+        where = f" WHERE {IS_CURRENT}" if current_only else ""
+        options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_EXPORTED_ROWS_PER_GROUP}"
+        sql = f"COPY (SELECT {columns} FROM {qualified(table)}{where}) TO {catalog.text(path)} ({options})"
+        with translated(f"exporting {table}"):
+            self._look(lambda session: session.change(sql))
+        return (path,)
+
+    def load(self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None]) -> LoadResult:
+        """Load every task of the request in one transaction, with one row in the load ledger.
+
+        Raises:
+            TargetError: DuckDB refused; the file is as it was before.
+            TemporaryError: another process holds the file.
+        """
+        _check_tasks(request)
+        if self._read_only:
+            raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
+        with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
+            for statement in bookkeeping.DDL:
+                session.rows(statement)
+            earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
+            if earlier is not None:
+                return LoadResult(True, earlier, ())
+            bookkeeping.refuse_overlap(session, request)
+            jobs = [plan_job(session, task) for task in request.tasks]
+            counts = tuple(load_job(session, job, request.run_at) for job in jobs)
+            before_commit(counts)
+            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None))
+        return LoadResult(False, request.run_id, counts, tuple(session.statements))
+
+    def _look(self, read: Callable[[Session], T]) -> T | None:
+        """Read from the file; None where there is no file yet, which a look must not make."""
+        if not self._database.path.exists():
+            return None
+        with connected(self._database, read_only=True) as session:
+            return read(session)
+
+
+def _check_tasks(request: LoadRequest) -> None:
+    """A table is loaded once per request: the counts of two loads into it could not be told apart."""
+    tables = [task.spec.table.lower() for task in request.tasks]
+    doubled = next((table for table in tables if tables.count(table) > 1), None)
+    if doubled:
+        raise TargetError(
+            f"two outputs of {request.pipeline} go into table {doubled}. Nothing was loaded. "
+            "Give each output a table of its own, or join them in transform."
+        )
+    for task in request.tasks:
+        publication = task.publication
+        if len(publication.local_paths) != len(publication.files):
+            raise TargetError(
+                f"the files of {publication.output} are not on this machine, where DuckDB reads them. "
+                "Nothing was loaded. Fetch them first (publish.manifest.fetch)."
+            )

@@ -1,0 +1,175 @@
+"""A connection to a DuckDB file whose errors say what to do and never show a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.errors import CloudEtlError, RunInterruptedError, TargetError, TemporaryError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_ROLLED_BACK = "The transaction was rolled back; nothing was loaded."
+_NOT_NULL = re.compile(r"NOT NULL constraint failed: (?P<column>[^\n]+)")
+# DuckDB quotes values in the messages of these, so neither text nor cause is passed on.
+_ABOUT_VALUES = {
+    "ConstraintException": (
+        "a constraint of the table refused a row",
+        "Compare the table's PRIMARY KEY, UNIQUE, CHECK and NOT NULL with the data.",
+    ),
+    "ConversionException": (
+        "a value does not fit the type of its column",
+        "A json column takes JSON text only: check it, or cast the column to string in transform.",
+    ),
+    "OutOfRangeException": ("a value is out of the range of its column", "Cast the column in transform."),
+}
+_HINTS = {
+    "OutOfMemoryException": "Raise warehouse.duckdb.memory and run again.",
+    "IOException": "Check that the disk has room and that the files are still there, then run again.",
+    "PermissionException": "Give this user the right to write there, then run again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A DuckDB file and how much of the machine its connection may use."""
+
+    path: Path
+    memory: str
+    threads: int
+
+
+class Session:
+    """An open connection; keeps the statements that change something.
+
+    Attributes:
+        statements: SQL that was run by `change`, in order.
+    """
+
+    def __init__(self, connection: DuckDBPyConnection) -> None:
+        """Store the connection."""
+        self._connection = connection
+        self.statements: list[str] = []
+
+    def change(self, sql: str) -> int:
+        """Run a statement; gives the rows it inserted, deleted or updated as DuckDB counted them, 0 for DDL."""
+        self.statements.append(sql)
+        found = self._connection.execute(sql).fetchall()
+        return int(found[0][0]) if found else 0
+
+    def number(self, sql: str) -> int:
+        """Run a query that gives one number."""
+        return int(str(self.rows(sql)[0][0]))
+
+    def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Run a statement with `?` for values and give its rows."""
+        found: list[tuple[object, ...]] = self._connection.execute(sql, list(values)).fetchall()
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is committed together, or rolled back on any error."""
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        import duckdb
+
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:
+            # DuckDB ends the transaction itself where a commit fails or the database is invalidated.
+            return
+
+
+@contextmanager
+def connected(database: Database, *, read_only: bool = False) -> Iterator[Session]:
+    """Open the file, and close it again.
+
+    Raises:
+        TemporaryError: another process holds the file.
+        TargetError: it cannot be opened, or is no DuckDB database.
+    """
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": database.memory,
+        "threads": database.threads,
+        # Tables have no order; without the order, inserts run in parallel and hold less memory.
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    try:
+        if not read_only:
+            database.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(database.path), read_only=read_only, config=config)
+    except (duckdb.Error, OSError) as exc:
+        raise _unopened(exc, database.path) from exc
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        yield Session(connection)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn DuckDB's errors into ours.
+
+    Args:
+        doing: what was being done to what, to begin the message with: `loading analytics.sales`.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as exc:
+        about = _ABOUT_VALUES.get(type(exc).__name__)
+        if about is None:
+            raise _stopped(exc, doing) from exc
+        column = _NOT_NULL.search(str(exc))
+        what = f"column {column['column']} is NOT NULL and a row has no value" if column else about[0]
+        raise TargetError(f"{doing} stopped: {what}. {_ROLLED_BACK} {about[1]}") from None
+    except RuntimeError as exc:
+        # DuckDB looks for signals while a statement runs and replaces what the handler raised.
+        if "interrupt" not in str(exc).lower():
+            raise
+        raise RunInterruptedError(f"{doing} was interrupted. {_ROLLED_BACK} Run again to load it.") from exc
+
+
+def _stopped(error: Exception, doing: str) -> CloudEtlError:
+    kind, first_line = type(error).__name__, str(error).splitlines()[0]
+    if kind == "TransactionException":
+        return TemporaryError(f"{doing} met another transaction: {first_line}. {_ROLLED_BACK} Run again.")
+    if kind in _HINTS:
+        return TargetError(f"{doing} stopped: {first_line}. {_ROLLED_BACK} {_HINTS[kind]}")
+    return TargetError(f"{doing} stopped: {kind}: {first_line}. {_ROLLED_BACK}")
+
+
+def _unopened(error: Exception, path: Path) -> CloudEtlError:
+    text = str(error).splitlines()[0]
+    if "lock" in text.lower():
+        return TemporaryError(
+            f"warehouse {path} is held by another process: {text}. Nothing was loaded. "
+            "Close the program that has it open (a notebook, a DuckDB shell, another run) and run again."
+        )
+    if "different configuration" in text:
+        return TargetError(
+            f"warehouse {path} is already open in this process with other settings. Nothing was loaded. "
+            "Close that connection first."
+        )
+    return TargetError(
+        f"warehouse {path} cannot be opened: {text}. Nothing was loaded. Correct warehouse.duckdb.path, or move the "
+        "file away: a new one is made."
+    )

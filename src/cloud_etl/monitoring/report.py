@@ -1,0 +1,107 @@
+"""The run report: JSON that other programs read, and one HTML page for people."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, cast
+
+from cloud_etl.domain.ledger import DROPPED, RowLedger
+from cloud_etl.domain.run import RunReport
+from cloud_etl.monitoring.dataclass_json import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA_VERSION = 1
+
+
+def to_json(report: RunReport) -> str:
+    """The report as JSON with `schema_version`; ledgers stand in it with their equations evaluated.
+
+    Source: docs/reference/run-report.md
+    """
+    body = cast("dict[str, object]", encode(report))
+    body["pipelines"] = [
+        {**cast("dict[str, object]", encode(one)), "ledger": None if one.ledger is None else _ledger(one.ledger)}
+        for one in report.pipelines
+    ]
+    return _dumps({"schema_version": SCHEMA_VERSION, "exit_code": report.exit_code, **body})
+
+
+def from_json(text: str | bytes) -> RunReport:
+    """Read a report that `to_json` wrote.
+
+    Raises:
+        ValueError: it is no run report, or of a later version than this program knows.
+    """
+    body = json.loads(text)
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(f"this is no run report of schema version {SCHEMA_VERSION}: schema_version is {version!r}")
+    return cast("RunReport", decode(RunReport, body))
+
+
+def ledger_json(report: RunReport) -> str:
+    """The row ledgers of a run as JSON, one per pipeline that has one, each with its equations evaluated."""
+    ledgers = [_ledger(one.ledger) for one in report.pipelines if one.ledger is not None]
+    reconciles = all(one.ledger.reconciles for one in report.pipelines if one.ledger is not None)
+    return _dumps(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "run_id": report.run_id,
+            "reconciles": reconciles if ledgers else None,
+            "ledgers": ledgers,
+        }
+    )
+
+
+def runs_json(found: Iterable[RunReport]) -> str:
+    """The runs as a JSON list of summaries: when, how they ended, records read, rows that came through and rejects."""
+    return _dumps([_summary(report) for report in found])
+
+
+def render_html(report: RunReport) -> str:
+    """The report as one HTML page that needs nothing else: styles and pictures are in it, scripts are not needed."""
+    from cloud_etl.monitoring.page import render
+
+    return render(report)
+
+
+def _summary(report: RunReport) -> dict[str, object]:
+    pipelines = [
+        {
+            "pipeline": one.pipeline,
+            "outcome": one.outcome,
+            "exit_code": one.exit_code,
+            "records_read": one.ledger and one.ledger.records_read,
+            "rows_output": one.ledger and one.ledger.output,
+            "rows_rejected": one.ledger and one.ledger.rejected_by_reader + one.ledger.dropped("rejected"),
+        }
+        for one in report.pipelines
+    ]
+    return {
+        "run_id": report.run_id,
+        "environment": report.environment,
+        "started_at": report.started_at.isoformat(),
+        "ended_at": report.ended_at.isoformat(),
+        "exit_code": report.exit_code,
+        "pipelines": pipelines,
+    }
+
+
+def _ledger(ledger: RowLedger) -> dict[str, object]:
+    equations = [
+        {**cast("dict[str, object]", encode(equation)), "holds": equation.holds} for equation in ledger.equations()
+    ]
+    return {
+        **cast("dict[str, object]", encode(ledger)),
+        "records_read": ledger.records_read,
+        "rejected_by_reader": ledger.rejected_by_reader,
+        "dropped": {status: ledger.dropped(status) for status in DROPPED},
+        "equations": equations,
+        "reconciles": ledger.reconciles,
+    }
+
+
+def _dumps(value: Mapping[str, object] | list[dict[str, object]]) -> str:
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,103 @@
+"""What a run came to, in one honest line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from cloud_etl.domain.ledger import DROPPED
+from cloud_etl.monitoring.figures import number, plural
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.ledger import RowLedger
+    from cloud_etl.domain.run import PipelineReport, RunReport
+
+Tone = Literal["good", "warn", "bad", "idle"]
+_NOTHING = "Nothing to do"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line and its reason.
+
+    Attributes:
+        word: what happened to a pipeline, as in `2 loaded, 1 refused`.
+        severity: the highest among the pipelines speaks for the run.
+    """
+
+    tone: Tone
+    word: str
+    headline: str
+    detail: str
+    severity: int
+
+
+def pipeline_verdict(report: PipelineReport) -> Verdict:
+    """What one pipeline came to; an equation that does not hold outweighs everything else."""
+    ledger, error = report.ledger, report.error or ""
+    if report.exit_code == 5 or (ledger is not None and not ledger.reconciles):
+        return Verdict("bad", "not reconciled", "The ledger does not reconcile", error or _broken(ledger), 9)
+    if report.outcome == "failed":
+        return _failure(report.exit_code, error)
+    if report.outcome != "loaded":
+        return _idle(report)
+    if ledger is None:
+        return Verdict("warn", "loaded", "Loaded, but not accounted for", "The run left no row ledger.", 4)
+    return Verdict("good", "loaded", "Every row is accounted for", accounted(ledger), 2)
+
+
+def run_verdict(report: RunReport) -> Verdict:
+    """What the run came to: the headline of its worst pipeline, and how many ended in which way."""
+    verdicts = [pipeline_verdict(one) for one in report.pipelines]
+    if not verdicts:
+        return Verdict("idle", "nothing", _NOTHING, "The run had no pipelines.", 0)
+    worst = max(verdicts, key=lambda verdict: verdict.severity)
+    if len(verdicts) == 1:
+        return worst
+    words = Counter(verdict.word for verdict in sorted(verdicts, key=lambda one: -one.severity))
+    counts = ", ".join(f"{count} {word}" for word, count in words.items())
+    return Verdict(
+        worst.tone, worst.word, worst.headline, f"{plural(len(verdicts), 'pipeline')}: {counts}.", worst.severity
+    )
+
+
+def accounted(ledger: RowLedger) -> str:
+    """The account in one sentence: `1,000 records read: 990 came through, 10 were taken out, each with its reason`."""
+    lost = ledger.rejected_by_reader + sum(ledger.dropped(status) for status in DROPPED)
+    taken = f"{number(lost)} were taken out, each with its reason" if lost else "none was taken out"
+    return f"{plural(ledger.records_read, 'record')} read: {number(ledger.output)} came through, {taken}."
+
+
+def _idle(report: PipelineReport) -> Verdict:
+    if report.outcome == "skipped":
+        return Verdict("idle", "skipped", "Skipped", report.error or "it was not started", 1)
+    if report.outcome == "already_loaded":
+        return Verdict("idle", "loaded before", _NOTHING, "These files were loaded by an earlier run.", 0)
+    return Verdict("idle", "without new files", _NOTHING, _left_aside(report), 0)
+
+
+def _failure(exit_code: int, error: str) -> Verdict:
+    if exit_code == 3:
+        return Verdict("warn", "refused", "The data was refused", error, 6)
+    if exit_code == 6:
+        return Verdict("warn", "locked out", "Another run is under way", error, 5)
+    if exit_code == 75:
+        return Verdict("warn", "stopped for now", "A passing fault stopped the run; try again", error, 7)
+    if exit_code > 128:
+        return Verdict("warn", "interrupted", "The run was interrupted", error, 7)
+    return Verdict("bad", "failed", "The run failed", error, 8)
+
+
+def _left_aside(report: PipelineReport) -> str:
+    if not report.skipped:
+        return "No new files: no file matches the source's path and pattern."
+    return f"No new files: {plural(len(report.skipped), 'file')} looked at and left aside."
+
+
+def _broken(ledger: RowLedger | None) -> str:
+    broken = [equation for equation in ledger.equations() if not equation.holds] if ledger else []
+    return "; ".join(
+        f"{equation.terms}: {number(equation.left)} against {number(equation.right)} ({equation.subject})"
+        for equation in broken[:5]
+    )

@@ -1,0 +1,188 @@
+"""Check a pipeline's source and contract: options that exclude one another, formats, zones, defaults, encodings."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from encodings.aliases import aliases
+from zoneinfo import ZoneInfo, available_timezones
+
+from cloud_etl.config.yaml_positions import YamlPath
+from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.domain.schema import LINEAGE, Kind
+from cloud_etl.domain.spec import ColumnSpec, CsvOptions, PipelineSpec, SourceSpec
+
+Finding = tuple[YamlPath, str]
+_TIMED = ("date", "timestamp")
+_LIMITS = {"integer": 1 << 31, "bigint": 1 << 63}
+_DIRECTIVE = re.compile(r"%(-?.)?", re.DOTALL)
+_DIRECTIVES = frozenset("aAbBcdfgGHIjmMnpSuUVwWxXyYzZ%")
+
+
+def check_source(spec: PipelineSpec) -> Iterator[Finding]:
+    """Findings in `source` and `schema` that the shape of the values does not show."""
+    yield from _source(spec.source)
+    for name, column in spec.schema_.items():
+        yield from _column(column, ("schema", name))
+    yield from _names(spec.schema_)
+
+
+def _source(source: SourceSpec) -> Iterator[Finding]:
+    for name in ("csv", "json"):
+        field = "json_" if name == "json" else name
+        if field in source.model_fields_set and source.format != name:
+            yield ("source", name), f"the format is {source.format}; leave the {name} options out"
+    if source.format == "csv":
+        yield from _csv(source.csv)
+    encoding = source.json_.encoding if source.format == "json" else source.csv.encoding
+    if source.format != "parquet" and not _is_encoding(encoding):
+        hint = did_you_mean(encoding.lower().replace("-", "_"), set(aliases.values()))
+        yield ("source", source.format, "encoding"), f"there is no encoding {encoding!r}{hint}"
+    if source.format == "parquet" and source.compression not in ("auto", "none"):
+        yield ("source", "compression"), "Parquet files hold their compression themselves; leave it out"
+
+
+def _csv(csv: CsvOptions) -> Iterator[Finding]:
+    path = ("source", "csv")
+    if csv.quote and csv.quote in csv.delimiter:
+        yield (*path, "quote"), "delimiter and quote are the same character"
+    if csv.comment and csv.comment[0] in csv.delimiter:
+        yield (*path, "comment"), "a comment would begin with the delimiter"
+    if csv.quote and csv.comment and csv.comment.startswith(csv.quote):
+        yield (*path, "comment"), "a comment would begin with the quote"
+    for name, text in (("delimiter", csv.delimiter), ("quote", csv.quote or ""), ("comment", csv.comment or "")):
+        if "\n" in text or "\r" in text:
+            yield (*path, name), f"a line break cannot be the {name}"
+    if csv.escape == "backslash" and "\\" in (csv.delimiter, csv.quote):
+        yield (*path, "escape"), "the backslash is the delimiter or the quote already"
+
+
+def _column(column: ColumnSpec, path: YamlPath) -> Iterator[Finding]:
+    kind = column.type.kind
+    if column.format is not None:
+        if kind not in _TIMED:
+            yield (*path, "format"), f"a format is for dates and timestamps, the column is {column.type}"
+        elif (wrong := _format_problem(column.format)) is not None:
+            yield (*path, "format"), wrong
+    if "zone" in column.model_fields_set and kind != "timestamp":
+        yield (*path, "zone"), f"a zone is for timestamps, the column is {column.type}"
+    elif not _is_zone(column.zone):
+        yield (
+            (*path, "zone"),
+            f"there is no time zone {column.zone!r}{did_you_mean(column.zone, available_timezones())}",
+        )
+    if column.default is not None and (wrong := _default_problem(column)) is not None:
+        yield (*path, "default"), wrong
+
+
+def _names(schema: Mapping[str, ColumnSpec]) -> Iterator[Finding]:
+    """Names that are reserved, or that two columns share; upper and lower case are one name to engines."""
+    seen: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    for name, column in schema.items():
+        path = ("schema", name)
+        if not name.strip():
+            yield path, "a column needs a name"
+        if name in LINEAGE or name == "_fate":
+            yield path, f"the name {name!r} is kept for lineage; rename the column with rename_from"
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            yield path, f"columns {first!r} and {name!r} differ in case only, which engines do not tell apart"
+        for source in column.source_names or (name,):
+            owner = sources.setdefault(source, name)
+            if owner != name:
+                yield path, f"column {source!r} of the files goes to {owner!r} already"
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _format_problem(text: str) -> str | None:
+    if "%" not in text:
+        return f"{text!r} is no strptime format; write for example %Y-%m-%d or %d.%m.%Y %H:%M:%S"
+    for match in _DIRECTIVE.finditer(text):
+        letter = (match[1] or "").removeprefix("-")
+        if letter not in _DIRECTIVES or not letter:
+            return f"{match[0]!r} is no part of a strptime format"
+    return None
+
+
+def _default_problem(column: ColumnSpec) -> str | None:
+    kind = column.type.kind
+    # Without the value: defaults can be as private as the data.
+    if _FITS[kind](column):
+        return None
+    hint = {
+        "string": "; put it in quotes",
+        "json": "; write JSON text in quotes",
+        "date": "; write it as 2024-12-31, or in the column's format",
+        "timestamp": "; write it as 2024-12-31 23:59:59, or in the column's format",
+    }.get(kind, "")
+    return f"the default does not fit the type {column.type}{hint}"
+
+
+def _is_whole(column: ColumnSpec) -> bool:
+    limit, value = _LIMITS[column.type.kind], column.default
+    return isinstance(value, int) and not isinstance(value, bool) and -limit <= value < limit
+
+
+def _is_decimal(column: ColumnSpec) -> bool:
+    if isinstance(column.default, bool):
+        return False
+    try:
+        number = Decimal(str(column.default))
+    except InvalidOperation:
+        return False
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.normalize().as_tuple()
+    scale = max(0, -int(exponent))
+    whole = len(digits) + int(exponent) if number else 0
+    return scale <= column.type.scale and whole <= column.type.precision - column.type.scale
+
+
+def _is_time(column: ColumnSpec) -> bool:
+    value = column.default
+    if not isinstance(value, str):
+        return False
+    parse = date.fromisoformat if column.type.kind == "date" else datetime.fromisoformat
+    return _parses(parse, value) or (
+        column.format is not None and _parses(lambda text: datetime.strptime(text, column.format or ""), value)
+    )
+
+
+def _parses(parse: Callable[[str], object], value: str) -> bool:
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True
+
+
+_FITS: Mapping[Kind, Callable[[ColumnSpec], bool]] = {
+    "string": lambda column: isinstance(column.default, str),
+    "json": lambda column: isinstance(column.default, str) and _parses(json.loads, column.default),
+    "boolean": lambda column: isinstance(column.default, bool),
+    "double": lambda column: isinstance(column.default, int | float) and not isinstance(column.default, bool),
+    "integer": _is_whole,
+    "bigint": _is_whole,
+    "decimal": _is_decimal,
+    "date": _is_time,
+    "timestamp": _is_time,
+}

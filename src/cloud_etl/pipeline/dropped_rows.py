@@ -1,0 +1,75 @@
+"""Keep every row that does not reach the output: rejects in the quarantine, the others beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.ledger import DROPPED
+from cloud_etl.errors import CloudEtlError, QuarantineError
+from cloud_etl.quality import quarantine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloud_etl.domain.run import Batch, RunContext
+    from cloud_etl.engines.marked_frame import Written
+    from cloud_etl.quality.port import Rule
+    from cloud_etl.storage.object_store import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Quarantine files of the transform and the gate, and the rows in their footers."""
+
+    uris: list[str]
+    rows: int
+
+
+class DroppedRows:
+    """Moves the rows that a run took out to where people look for them."""
+
+    def __init__(self, store: ObjectStore, run: RunContext) -> None:
+        """Store where the rows go."""
+        self._store = store
+        self._run = run
+
+    def quarantine(self, paths: Iterable[Path]) -> list[str]:
+        """Move quarantine Parquet into the store and give the uris.
+
+        Raises:
+            QuarantineError: they could not be written; nothing is accepted.
+        """
+        prefix = f"quarantine/{self._run.pipeline}/run_{self._run.run_id}"
+        uris = []
+        for path in paths:
+            key = f"{prefix}/{path.name}"
+            try:
+                self._store.put_file(path, key)
+            except CloudEtlError as exc:
+                raise QuarantineError(
+                    f"the rejects of {self._run.pipeline} could not be written to {self._store.uri(key)}: {exc} "
+                    "Nothing was published or loaded; run again when the store takes writes."
+                ) from exc
+            uris.append(self._store.uri(key))
+        return uris
+
+    def reject(self, frames: Sequence[Written], batch: Batch, rules: Mapping[str, Rule]) -> Rejected:
+        """Write the rejected rows of every frame to the quarantine, with file, line and reason."""
+        files = [file for written in frames for file in written.dropped("rejected")]
+        made = quarantine.write(files, batch, self._run, rules)
+        return Rejected(self.quarantine([made.path] if made.path else []), made.rows)
+
+    def keep(self, frames: Sequence[Written]) -> None:
+        """Move duplicates, null-dropped and filtered rows below dropped-rows/, with their lineage column."""
+        prefix = f"dropped-rows/{self._run.pipeline}/run_{self._run.run_id}"
+        for number, written in enumerate(frames):
+            for status in DROPPED:
+                if status == "rejected":
+                    continue
+                for place, file in enumerate(written.dropped(status)):
+                    reason = file.fate.reason if file.fate else ""
+                    self._store.put_file(
+                        file.path, f"{prefix}/status={status}/reason={reason}/part-{number}-{place:05d}.parquet"
+                    )

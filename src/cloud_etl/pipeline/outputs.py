@@ -1,0 +1,101 @@
+"""Make every output of a pipeline from the accepted frame and publish it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.ledger import OutputCount
+from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED
+from cloud_etl.engines.marked_frame import MarkedFrame, Written
+from cloud_etl.publish.publisher import ParquetPublisher
+from cloud_etl.transform.transformer import DataTransformer
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import Batch, Publication, RunContext
+    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.storage.object_store import ObjectStore
+    from cloud_etl.transform.port import StepContext
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A publication, its account, and the column sets known to be unique in it."""
+
+    publication: Publication
+    count: OutputCount
+    unique_keys: tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An output's files before they are published, and how many accepted rows went into them."""
+
+    output: OutputSpec
+    written: Written
+    rows_in: int
+    unique_keys: tuple[frozenset[str], ...]
+
+
+def whole_frame_output(spec: PipelineSpec) -> OutputSpec | None:
+    """The output that takes the accepted frame as it is written: the first without aggregate and columns."""
+    return next((output for output in spec.outputs if output.aggregate is None and not output.columns), None)
+
+
+class Outputs:
+    """Makes and publishes outputs. The whole-frame output costs nothing but its move; each other is one engine job."""
+
+    def __init__(self, spec: PipelineSpec, run: RunContext, store: ObjectStore, context: StepContext) -> None:
+        """Store what the jobs need."""
+        self._spec = spec
+        self._publisher = ParquetPublisher(store, run)
+        self._context = context
+        self._transformer = DataTransformer(context)
+
+    def publish(self, written: Written, batch: Batch, unique_keys: tuple[frozenset[str], ...]) -> tuple[Published, ...]:
+        """Publish every output.
+
+        Args:
+            written: the accepted frame; its files are moved.
+            batch: the source files, named in the manifests.
+            unique_keys: column sets known to be unique in the frame.
+        """
+        whole = whole_frame_output(self._spec)
+        # Jobs first: they read the accepted files, which the whole-frame output then moves away.
+        made = [
+            _Made(output, written, written.output, unique_keys)
+            if output is whole
+            else self._job(output, written, unique_keys)
+            for output in self._spec.outputs
+        ]
+        return tuple(self._publish(one, batch) for one in made)
+
+    def prune(self) -> None:
+        """Remove the publications that each output keeps no longer."""
+        for output in self._spec.outputs:
+            self._publisher.prune(output)
+
+    def _publish(self, made: _Made, batch: Batch) -> Published:
+        publication = self._publisher.publish(made.output, made.written, batch)
+        count = OutputCount(publication.output, made.rows_in, publication.rows, publication.aggregated)
+        return Published(publication, count, made.unique_keys)
+
+    def _job(self, output: OutputSpec, written: Written, unique_keys: tuple[frozenset[str], ...]) -> _Made:
+        paths = [file.path for file in written.accepted]
+        folder = self._context.work / f"output-{output.name}"
+        if output.aggregate is not None:
+            folded = self._transformer.aggregate(output.aggregate, paths, folder)
+            return _Made(output, folded, _rows_folded(folded), (frozenset(output.aggregate.group_by),))
+        frame = MarkedFrame.of_accepted(self._context.session, paths)
+        chosen = frame.with_frame(frame.frame.select(*output.columns, ROW_ID, "_fate"))
+        copied = chosen.write(folder, output.partition_by)
+        return _Made(output, copied, copied.output, tuple(k for k in unique_keys if k <= set(output.columns)))
+
+
+def _rows_folded(written: Written) -> int:
+    """Rows that went into an aggregate: the sum of its lineage column, read from the files."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    columns = (pq.read_table(file.path, columns=[ROWS_FOLDED]).column(0) for file in written.accepted)
+    return sum(pc.sum(column).as_py() or 0 for column in columns)

@@ -1,0 +1,230 @@
+"""The orchestrator: takes one pipeline through its phases, keeps the account, cleans up."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.ledger import RowLedger, TableCount
+from cloud_etl.domain.run import (
+    Batch,
+    LoadRequest,
+    LoadResult,
+    LoadTask,
+    Outcome,
+    Phase,
+    PhaseTime,
+    PipelineReport,
+    Publication,
+    RunContext,
+)
+from cloud_etl.engines.marked_frame import Written
+from cloud_etl.errors import exit_code_of
+from cloud_etl.extract.s3_extractor import S3Extractor
+from cloud_etl.monitoring.logger import get_logger
+from cloud_etl.pipeline import accounts
+from cloud_etl.pipeline.dropped_rows import DroppedRows
+from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
+from cloud_etl.pipeline.references import References
+from cloud_etl.quality.gate import QualityGate, refuse
+from cloud_etl.quality.port import GateContext
+from cloud_etl.state.lease import Lease
+from cloud_etl.transform.port import StepContext
+from cloud_etl.transform.transformer import DataTransformer
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.quality import QualityReport
+    from cloud_etl.domain.run import Listing
+    from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.pipeline.wiring import Components
+    from cloud_etl.quality.history import BatchHistory
+    from cloud_etl.state.journal import Journal
+    from cloud_etl.transform.transformer import Transformed
+
+log = get_logger()
+
+
+@dataclass(slots=True)
+class Account:
+    """What is known so far of a pipeline under way; becomes its report, also when it fails."""
+
+    batch: Batch | None = None
+    listing: Listing | None = None
+    ledger: RowLedger | None = None
+    quality: QualityReport | None = None
+    publications: tuple[Publication, ...] = ()
+    result: LoadResult | None = None
+    quarantine: list[str] = field(default_factory=list)
+    phases: list[PhaseTime] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How a pipeline that met no error ended."""
+        if self.batch is None:
+            return "no_new_files"
+        return "already_loaded" if self.result and self.result.already_loaded else "loaded"
+
+
+class ETLPipeline:
+    """One pipeline in one run. `run` may be called once."""
+
+    def __init__(
+        self, spec: PipelineSpec, run: RunContext, parts: Components, journal: Journal, history: Sequence[BatchHistory]
+    ) -> None:
+        """Store what the phases need; history is what the last runs of this pipeline published, newest first."""
+        self._spec = spec
+        self._run = run
+        self._parts = parts
+        self._journal = journal
+        self._history = history
+        self._dropped = DroppedRows(parts.store, run)
+        self.account = Account()
+
+    def run(self) -> PipelineReport:
+        """Take new files from the source to the warehouse.
+
+        Returns:
+            The report of a pipeline that ended well; `report` gives that of one that did not.
+
+        Raises:
+            CloudEtlError: the phase that stopped and why. The warehouse is as it was.
+        """
+        with Lease(self._parts.store, self._run.pipeline, self._run.run_id) as lease:
+            # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
+            shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
+            self._run.scratch.mkdir(parents=True)
+            try:
+                self._phases(lease)
+            finally:
+                shutil.rmtree(self._run.scratch, ignore_errors=True)
+        return self.report()
+
+    def report(self, error: BaseException | None = None) -> PipelineReport:
+        """What is known of the pipeline, as its part of the run report; error is what ended it."""
+        account = self.account
+        return PipelineReport(
+            pipeline=self._run.pipeline,
+            outcome=account.outcome if error is None else "failed",
+            exit_code=0 if error is None else exit_code_of(error),
+            batch_id=account.batch.batch_id if account.batch else None,
+            error=None if error is None else str(error),
+            ledger=account.ledger,
+            quality=account.quality,
+            phases=tuple(account.phases),
+            skipped=account.listing.skipped if account.listing else (),
+            files=account.batch.counts if account.batch else (),
+            publications=account.publications,
+            tables=account.result.tables if account.result else (),
+            quarantine=tuple(account.quarantine),
+        )
+
+    def _phases(self, lease: Lease) -> None:
+        with self._phase("extract"):
+            batch = self._extract()
+        if batch is None:
+            return
+        context = self._step_context()
+        with self._phase("transform"):
+            transformed = DataTransformer(context).run(self._spec, batch)
+            gate = QualityGate(self._spec.quality, GateContext(context.session, self._run, context.references))
+            frame = gate.mark(transformed.frame)
+            whole = whole_frame_output(self._spec)
+            written = frame.write(context.work / "frame", whole.partition_by if whole else ())
+            log.info("transform.written", rows=written.output, files=len(written.accepted))
+        with self._phase("quality"):
+            self._assess(batch, transformed, written, gate)
+        with self._phase("publish"):
+            outputs = Outputs(self._spec, self._run, self._parts.store, context)
+            published = self._publish(outputs, written, batch, frame.unique_keys)
+        with self._phase("load"):
+            self._load(batch, published, lease)
+            outputs.prune()
+
+    def _extract(self) -> Batch | None:
+        extractor = S3Extractor(self._parts.store, self._spec, self._run, self._parts.progress)
+        listing = extractor.list(self._parts.loader.loaded_files(self._run.pipeline))
+        self.account.listing = listing
+        log.info("extract.listed", files=len(listing.files), skipped=len(listing.skipped))
+        if not listing.files:
+            return None
+        batch = extractor.validate(extractor.download(listing.files))
+        self.account.quarantine += self._dropped.quarantine(batch.rejects)
+        self.account.batch = batch
+        self._record(
+            "extract", batch_id=batch.batch_id, rows_staged=batch.staged_rows, rows_rejected=batch.rejected_rows
+        )
+        return batch
+
+    def _step_context(self) -> StepContext:
+        parts, work = self._parts, self._run.scratch / "work"
+        work.mkdir()
+        session = parts.spark.session
+        references = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
+        return StepContext(session, self._run, references, work, parts.project.root)
+
+    def _assess(self, batch: Batch, transformed: Transformed, written: Written, gate: QualityGate) -> None:
+        frames = (*transformed.earlier, written)
+        rejected = self._dropped.reject(frames, batch, gate.rules)
+        self._dropped.keep(frames)
+        self.account.quarantine += rejected.uris
+        quality = self.account.quality = gate.assess(written, batch, self._history)
+        ledger = accounts.open_ledger(self._run, batch, frames, transformed.finish(written), rejected.rows)
+        self._settle(ledger, "Nothing was published or loaded.")
+        self._record("quality", score=quality.score, rows_accepted=written.output, rows_rejected=rejected.rows)
+        for warning in quality.warnings:
+            log.warning("quality.warning", finding=warning)
+        refuse(quality)
+
+    def _publish(
+        self, outputs: Outputs, written: Written, batch: Batch, unique_keys: tuple[frozenset[str], ...]
+    ) -> tuple[Published, ...]:
+        published = outputs.publish(written, batch, unique_keys)
+        self.account.publications = tuple(one.publication for one in published)
+        ledger = self.account.ledger
+        if ledger is not None:
+            self._settle(replace(ledger, outputs=tuple(one.count for one in published)), "Nothing was loaded.")
+        self._record("publish", **{one.publication.output: one.publication.rows for one in published})
+        return published
+
+    def _load(self, batch: Batch, published: tuple[Published, ...], lease: Lease) -> None:
+        specs = {output.name: output.load for output in self._spec.outputs}
+        tasks = tuple(
+            LoadTask(one.publication, spec, any(keys <= set(spec.keys) for keys in one.unique_keys))
+            for one in published
+            if (spec := specs[one.publication.output]) is not None
+        )
+        run = self._run
+        request = LoadRequest(run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at)
+
+        def before_commit(tables: tuple[TableCount, ...]) -> None:
+            ledger = self.account.ledger
+            if ledger is not None:
+                self._settle(replace(ledger, tables=tables), "The warehouse was rolled back; nothing was loaded.")
+            lease.check()
+
+        result = self.account.result = self._parts.loader.load(request, before_commit)
+        self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
+
+    def _settle(self, ledger: RowLedger, left_behind: str) -> None:
+        """Keep the account for the report, then stop if it does not reconcile."""
+        self.account.ledger = ledger
+        accounts.require_reconciled(ledger, left_behind)
+
+    def _record(self, step: str, **facts: str | int | float | None) -> None:
+        """Write a finished step to the journal and the log."""
+        self._journal.record(self._run.pipeline, step, facts)
+        log.info(f"{step}.done", **facts)
+
+    @contextmanager
+    def _phase(self, phase: Phase) -> Iterator[None]:
+        self._parts.progress.phase(self._run.pipeline, phase)
+        wall, cpu = time.perf_counter(), time.process_time()
+        try:
+            yield
+        finally:
+            spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
+            self.account.phases.append(spent)

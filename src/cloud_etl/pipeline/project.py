@@ -1,0 +1,147 @@
+"""A project opened in one environment: what the command line does, for notebooks and schedulers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cloud_etl.config.config import LoadedProject, find_project, load_project
+from cloud_etl.domain.progress import NoProgress, Progress
+from cloud_etl.pipeline.check import check_project
+from cloud_etl.pipeline.order import in_order
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import RunReport
+    from cloud_etl.domain.spec import SpecModel
+    from cloud_etl.monitoring.logger import LogTargets
+    from cloud_etl.pipeline.plan import Plan
+    from cloud_etl.pipeline.records import Records
+
+
+class Project:
+    """A project in one of its environments. Nothing is printed and nothing is opened before it is needed.
+
+    Example:
+        >>> project = Project.open("examples/retail")
+        >>> report = project.run(["sales_data"])
+        >>> report.exit_code
+        0
+    """
+
+    def __init__(self, loaded: LoadedProject) -> None:
+        """Store the configuration; `open` reads it from files."""
+        self.loaded = loaded
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = ".",
+        env: str | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Read `cloud-etl.yaml` and `pipelines/*.yaml` in a folder or above it.
+
+        Args:
+            path: a folder inside the project.
+            env: environment; CLOUD_ETL_ENV, else the project's default without.
+            environ: environment variables; those of the process without.
+
+        Raises:
+            ConfigError: every finding with file and line.
+            SecretError: a ${env:} or ${secret:} of the environment cannot be resolved.
+        """
+        return cls(load_project(find_project(Path(path)), env, os.environ if environ is None else environ))
+
+    def with_engine(self, name: str) -> Project:
+        """The same project on another engine."""
+        environment = self.loaded.environment
+        return self._with(engine=environment.engine.model_copy(update={"name": name}))
+
+    def with_log(self, **settings: str) -> Project:
+        """The same project with other log settings: level, format, folder."""
+        return self._with(log=self.loaded.environment.log.model_copy(update=settings))
+
+    def _with(self, **sections: SpecModel) -> Project:
+        environment = self.loaded.environment.model_copy(update=sections)
+        return type(self)(replace(self.loaded, environment=environment))
+
+    @property
+    def pipelines(self) -> tuple[str, ...]:
+        """Names of the pipelines, each after those it reads."""
+        return in_order(self.loaded.pipelines, self.loaded.pipelines)
+
+    def validate(self) -> None:
+        """Check everything that can be checked without touching data.
+
+        Raises:
+            ConfigError: every finding with file and line.
+        """
+        check_project(self.loaded)
+
+    def plan(self, pipelines: Sequence[str] | None = None, *, run_date: date | None = None) -> Plan:
+        """Tell what a run would do: files, rows, steps, tables, statements. Changes nothing.
+
+        Args:
+            pipelines: names; all without.
+            run_date: date in the names of the published folders; today in UTC without.
+        """
+        from cloud_etl.pipeline.plan import make_plan
+        from cloud_etl.pipeline.wiring import Wiring
+
+        names = self._names(pipelines)
+        with Wiring(self.loaded, NoProgress()) as wiring:
+            return make_plan(wiring.components(read_only=True), names, run_date or _today())
+
+    def run(
+        self,
+        pipelines: Sequence[str] | None = None,
+        *,
+        run_date: date | None = None,
+        progress: Progress | None = None,
+        log: LogTargets | None = None,
+    ) -> RunReport:
+        """Run pipelines in the order of their references, and write the run report.
+
+        A pipeline that fails stops those that read it; the others go on. Errors of a pipeline are in its report.
+
+        Args:
+            pipelines: names; all without.
+            run_date: date in the names of the published folders; today in UTC without.
+            progress: listener that is told of phases and files.
+            log: where the log goes; a file below the environment's log folder without.
+
+        Raises:
+            ConfigError: the configuration is off; nothing was run.
+            CloudEtlError: store, warehouse or engine cannot be opened; nothing was run.
+            RunInterruptedError: Ctrl-C or SIGTERM; the report of what was done is written.
+        """
+        from cloud_etl.config.secrets import known_secrets
+        from cloud_etl.monitoring.logger import start_logging
+        from cloud_etl.pipeline.run import Runner
+
+        self.validate()
+        names = self._names(pipelines)
+        runner = Runner(self.loaded, progress or NoProgress())
+        spec = self.loaded.environment.log
+        with start_logging(spec, self.loaded.root, runner.run_id, log, known_secrets) as opened:
+            return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None)
+
+    def records(self) -> Records:
+        """What earlier runs left: reports, ledgers, rejects."""
+        from cloud_etl.pipeline.records import Records
+        from cloud_etl.pipeline.wiring import open_store
+
+        return Records(open_store(self.loaded))
+
+    def _names(self, pipelines: Iterable[str] | None) -> tuple[str, ...]:
+        known = self.loaded.pipelines
+        return in_order(known if pipelines is None else pipelines, known)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

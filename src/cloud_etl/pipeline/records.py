@@ -1,0 +1,92 @@
+"""What runs left in the store: reports, ledgers, rejects."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.errors import UsageError
+from cloud_etl.monitoring import report as reports
+from cloud_etl.pipeline.history import run_reports
+from cloud_etl.quality import quarantine
+from cloud_etl.state.journal import Journal, list_runs
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import RunReport
+    from cloud_etl.quality.quarantine import Reject, RejectGroup
+    from cloud_etl.storage.object_store import ObjectStore
+
+QUARANTINE = "quarantine"
+
+
+class Records:
+    """Looks back at the runs of one environment; reads only."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Store where the runs are."""
+        self._store = store
+
+    def runs(self, limit: int = 20) -> tuple[RunReport, ...]:
+        """Reports of the last runs, the newest first."""
+        return tuple(run_reports(self._store, limit))
+
+    def run(self, run_id: str | None = None) -> RunReport:
+        """The report of a run.
+
+        Args:
+            run_id: the id or its beginning; the last run without.
+
+        Raises:
+            UsageError: there is no such run, or several begin so.
+        """
+        return reports.from_json(Journal(self._store, self.resolve(run_id)).read("report.json").decode())
+
+    def resolve(self, run_id: str | None) -> str:
+        """The full id of a run named by its beginning; the last run without a name."""
+        known = list_runs(self._store)
+        found = [known_id for known_id in known if known_id.startswith(run_id or "")]
+        if not known:
+            raise UsageError(f"no run has left a report in {self._store.url} yet; begin with: cloud-etl run --all")
+        if not found:
+            raise UsageError(
+                f"no run is called {run_id!r}{did_you_mean(run_id or '', known)} List them with: cloud-etl runs"
+            )
+        if run_id is not None and len(found) > 1 and run_id not in found:
+            raise UsageError(f"{len(found)} runs begin with {run_id!r}: {', '.join(found[:5])}")
+        return run_id if run_id in found else found[0]
+
+    def report_path(self, run_id: str) -> str:
+        """Where the HTML report of a run is: a path in a folder store, else its uri."""
+        key = f"runs/{run_id}/report.html"
+        return str(self._store.local_path(key) or self._store.uri(key))
+
+    def rejects_by_code(self, pipeline: str | None = None) -> tuple[RejectGroup, ...]:
+        """Rejected records counted by run, pipeline, file and code, the newest run first."""
+        with self._quarantine(pipeline, None) as paths:
+            return quarantine.summary(paths)
+
+    def rejects(
+        self, run_id: str | None = None, *, pipeline: str | None = None, code: str | None = None, limit: int = 20
+    ) -> tuple[Reject, ...]:
+        """Rejected records of a run, in the order of file and line; the last run without an id."""
+        with self._quarantine(pipeline, self.resolve(run_id)) as paths:
+            return quarantine.rows(paths, limit=limit, code=code)
+
+    @contextmanager
+    def _quarantine(self, pipeline: str | None, run_id: str | None) -> Iterator[Sequence[Path]]:
+        """Local paths of quarantine files; those of an object store are copied for the time being."""
+        prefix = QUARANTINE if pipeline is None else f"{QUARANTINE}/{pipeline}"
+        infos = [info for info in self._store.list(prefix) if run_id is None or f"/run_{run_id}/" in info.key]
+        with tempfile.TemporaryDirectory(prefix="cloud-etl-quarantine-") as folder:
+            paths = []
+            for number, info in enumerate(sorted(infos, key=lambda info: info.key)):
+                path = self._store.local_path(info.key)
+                if path is None:
+                    path = Path(folder) / f"{number}.parquet"
+                    self._store.download(self._store.ref(info), path)
+                paths.append(path)
+            yield paths

@@ -1,0 +1,84 @@
+"""Frames that joins and foreign keys read: a table of the warehouse, else the newest publication of an output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.schema import LINEAGE
+from cloud_etl.errors import StepFailedError
+from cloud_etl.pipeline.order import find_output
+from cloud_etl.publish import manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.load.port import Loader
+    from cloud_etl.storage.object_store import ObjectStore
+
+
+class References(Mapping[str, "DataFrame"]):
+    """Reference frames by name, made when first asked for.
+
+    A table holds what all batches left in it, a publication only the last batch: the table is taken where there is one.
+    """
+
+    def __init__(
+        self,
+        pipelines: Mapping[str, PipelineSpec],
+        loader: Loader,
+        store: ObjectStore,
+        session: SparkSession,
+        folder: Path,
+    ) -> None:
+        """Store where the frames come from; folder takes the exported tables."""
+        self._pipelines = pipelines
+        self._loader = loader
+        self._store = store
+        self._session = session
+        self._folder = folder
+        self._frames: dict[str, DataFrame] = {}
+
+    def __getitem__(self, name: str) -> DataFrame:
+        """The frame of that name.
+
+        Raises:
+            StepFailedError: nothing of that name has been loaded or published yet.
+        """
+        if name not in self._frames:
+            self._frames[name] = self._read(name)
+        return self._frames[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the frames made so far."""
+        return iter(self._frames)
+
+    def __len__(self) -> int:
+        """Frames made so far."""
+        return len(self._frames)
+
+    def _read(self, name: str) -> DataFrame:
+        found = find_output(name, self._pipelines)
+        output = found[1] if found else None
+        table = output.load.table if output and output.load else name
+        if self._loader.schema_of(table) is not None:
+            current_only = bool(output and output.load and output.load.mode == "scd2")
+            paths = self._loader.export(table, self._folder / name, current_only=current_only)
+        elif output is not None:
+            paths = self._published(output)
+        else:
+            paths = ()
+        if not paths:
+            hint = f" Run {found[0].pipeline} first, or run both: --all." if found else ""
+            raise StepFailedError(
+                f"reference {name!r} is empty or does not exist: no table {table}, no publication.{hint} "
+                "Nothing was published."
+            )
+        return self._session.read.parquet(*(str(path) for path in paths)).drop(*LINEAGE)
+
+    def _published(self, output: OutputSpec) -> tuple[Path, ...]:
+        publication = manifest.latest(self._store, output.name)
+        return manifest.fetch(self._store, publication, self._folder / output.name).local_paths if publication else ()

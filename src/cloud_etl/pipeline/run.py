@@ -1,0 +1,123 @@
+"""One run: its pipelines in order, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.run import PipelineReport, RunContext, RunReport
+from cloud_etl.errors import CloudEtlError, RunInterruptedError
+from cloud_etl.monitoring import report as reports
+from cloud_etl.monitoring.logger import bound_pipeline, get_logger
+from cloud_etl.pipeline.history import histories
+from cloud_etl.pipeline.order import upstream
+from cloud_etl.pipeline.pipeline import ETLPipeline
+from cloud_etl.pipeline.wiring import Components, Wiring
+from cloud_etl.state.journal import Journal, new_run_id
+
+if TYPE_CHECKING:
+    from cloud_etl.config.config import LoadedProject
+    from cloud_etl.domain.progress import Progress
+
+log = get_logger()
+
+
+class Runner:
+    """Runs pipelines one after the other with shared components, and writes the run report whatever happens."""
+
+    def __init__(self, project: LoadedProject, progress: Progress, run_id: str | None = None) -> None:
+        """Store what to run with; a run id is made without."""
+        self._project = project
+        self._progress = progress
+        self._started_at = datetime.now(UTC)
+        self.run_id = run_id or new_run_id(self._started_at)
+
+    def run(self, names: Sequence[str], run_date: date, log_file: str | None = None) -> RunReport:
+        """Run the named pipelines, which must be in dependency order.
+
+        Raises:
+            RunInterruptedError: after the report of what was done is written.
+            CloudEtlError: store, warehouse or engine cannot be opened; nothing was run.
+        """
+        with Wiring(self._project, self._progress) as wiring:
+            parts = wiring.components()
+            done: list[PipelineReport] = []
+            interrupt: BaseException | None = None
+            for name in names:
+                if interrupt is not None:
+                    done.append(_skipped(name, "the run was interrupted"))
+                    continue
+                one, interrupt = self._pipeline(name, parts, run_date, done)
+                done.append(one)
+            report = self._report(tuple(done), run_date, log_file)
+            self._write(report, parts)
+        if interrupt is not None:
+            raise _interrupted(interrupt, report) from interrupt
+        return report
+
+    def _pipeline(
+        self, name: str, parts: Components, run_date: date, done: Sequence[PipelineReport]
+    ) -> tuple[PipelineReport, BaseException | None]:
+        failed = {report.pipeline for report in done if report.outcome in ("failed", "skipped")}
+        if blockers := sorted(upstream(name, self._project.pipelines) & failed):
+            log.warning("pipeline.skipped", pipeline=name, reads=", ".join(blockers))
+            return _skipped(name, f"it reads {', '.join(blockers)}, which did not load"), None
+        context = RunContext(
+            run_id=self.run_id,
+            pipeline=name,
+            environment=self._project.environment_name,
+            run_date=run_date,
+            started_at=self._started_at,
+            scratch=parts.scratch / name / self.run_id,
+            cores=parts.cores,
+        )
+        spec = self._project.pipelines[name]
+        journal = Journal(parts.store, self.run_id)
+        pipeline = ETLPipeline(spec, context, parts, journal, histories(spec, parts.store))
+        try:
+            with bound_pipeline(name):
+                return pipeline.run(), None
+        except (KeyboardInterrupt, RunInterruptedError) as exc:
+            return pipeline.report(exc), exc
+        except CloudEtlError as exc:
+            log.error("pipeline.failed", pipeline=name, error=str(exc), exit_code=exc.exit_code)
+            return pipeline.report(exc), None
+        except Exception as exc:  # noqa: BLE001 - one pipeline's bug must not cost the others' load or the report
+            log.exception("pipeline.crashed", pipeline=name)
+            return pipeline.report(exc), None
+
+    def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
+        return RunReport(
+            run_id=self.run_id,
+            project=self._project.spec.project,
+            environment=self._project.environment_name,
+            engine=self._project.environment.engine.name,
+            run_date=run_date,
+            started_at=self._started_at,
+            ended_at=datetime.now(UTC),
+            pipelines=done,
+            log_file=log_file,
+        )
+
+    def _write(self, report: RunReport, parts: Components) -> None:
+        journal = Journal(parts.store, self.run_id)
+        journal.write_report("report.json", reports.to_json(report).encode())
+        journal.write_report("ledger.json", reports.ledger_json(report).encode())
+        journal.write_report("report.html", reports.render_html(report).encode())
+        journal.prune(self._project.environment.keep_reports)
+
+
+def _skipped(name: str, reason: str) -> PipelineReport:
+    return PipelineReport(pipeline=name, outcome="skipped", exit_code=0, error=reason)
+
+
+def _interrupted(cause: BaseException, report: RunReport) -> RunInterruptedError:
+    number = cause.signal_number if isinstance(cause, RunInterruptedError) else 2
+    loaded = [one.pipeline for one in report.pipelines if one.outcome == "loaded"]
+    kept = f"loaded before: {', '.join(loaded)}" if loaded else "nothing was loaded"
+    return RunInterruptedError(
+        f"run {report.run_id} was interrupted; {kept}. Work files are removed and leases released; "
+        "run the same command again: it takes what is not loaded yet.",
+        number,
+    )

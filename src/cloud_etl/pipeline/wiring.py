@@ -1,0 +1,93 @@
+"""The components of a run, opened together and closed together."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cloud_etl import backends
+from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cloud_etl.config.config import LoadedProject
+    from cloud_etl.domain.progress import Progress
+    from cloud_etl.load.port import Loader
+
+SCRATCH = ".scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """What every pipeline of a run shares."""
+
+    project: LoadedProject
+    store: ObjectStore
+    loader: Loader
+    spark: SparkManager
+    scratch: Path
+    cores: int
+    progress: Progress
+
+
+class Wiring:
+    """Opens store, warehouse and engine of an environment; a context manager that closes them in reverse."""
+
+    def __init__(self, project: LoadedProject, progress: Progress) -> None:
+        """Store what to open."""
+        self._project = project
+        self._progress = progress
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Nothing is opened before `components`."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close whatever was opened."""
+        self._stack.close()
+
+    def components(self, *, read_only: bool = False) -> Components:
+        """Open the store and the warehouse; the engine starts when its session is first asked for.
+
+        Args:
+            read_only: a look that must change nothing, for `plan`.
+        """
+        environment, root = self._project.environment, self._project.root
+        store = open_store(self._project)
+        cores = environment.engine.cores or os.cpu_count() or 1
+        scratch = _scratch(environment.scratch, root, store)
+        if read_only:
+            scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-etl-plan-")))
+        loader = self._stack.enter_context(open_loader(self._project, read_only=read_only))
+        spark = self._stack.enter_context(SparkManager(environment.engine, cores, scratch / "engine"))
+        return Components(self._project, store, loader, spark, scratch, cores, self._progress)
+
+
+def open_store(project: LoadedProject) -> ObjectStore:
+    """The object store of the project's environment."""
+    return ObjectStore.open(project.environment.store, project.environment.s3, project.root)
+
+
+def open_loader(project: LoadedProject, *, read_only: bool) -> Loader:
+    """The loader of the warehouse that the environment names, not yet connected."""
+    warehouse = project.environment.warehouse
+    name = next(name for name in type(warehouse).model_fields if getattr(warehouse, name) is not None)
+    loader: Loader = backends.module("cloud_etl.load", name).Loader(warehouse, project.root, read_only=read_only)
+    return loader
+
+
+def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:
+    """Where work files go: beside the data of a folder store, so that publishing is a rename."""
+    if configured is not None:
+        return (root / configured).resolve()
+    local = store.local_path(SCRATCH)
+    return local if local is not None else Path(tempfile.gettempdir()) / f"cloud-etl-{os.getuid()}"

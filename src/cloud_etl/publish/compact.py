@@ -1,0 +1,84 @@
+"""Fold many tiny Parquet files into few, row by row the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.errors import TargetError
+from cloud_etl.publish.parquet_schema import footer
+
+if TYPE_CHECKING:
+    from cloud_etl.engines.marked_frame import WrittenFile
+
+TINY_BYTES = 8 << 20
+MOST_TINY_FILES = 32
+TARGET_BYTES = 256 << 20
+_ROWS_PER_GROUP = 122_880
+_MEMORY = "512MB"
+
+
+def compacted(files: Sequence[WrittenFile], folder: Path, threads: int) -> tuple[WrittenFile, ...]:
+    """The same rows in few files, where one partition has many tiny ones; the files themselves where not.
+
+    Args:
+        files: accepted files of one partition, all with rows.
+        folder: takes the new files; the old ones stay where they are.
+        threads: most threads to use.
+
+    Raises:
+        TargetError: the files cannot be folded, or rows were lost on the way.
+    """
+    sizes = [file.path.stat().st_size for file in files]
+    if len(files) <= MOST_TINY_FILES or sum(sizes) >= TINY_BYTES * len(files):
+        return tuple(files)
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = _groups(files, sizes)
+    return tuple(_fold(group, folder / f"{number:05}.parquet", threads) for number, group in enumerate(groups))
+
+
+def _groups(files: Sequence[WrittenFile], sizes: Sequence[int]) -> list[list[WrittenFile]]:
+    groups: list[list[WrittenFile]] = [[]]
+    held = 0
+    for file, size in zip(files, sizes, strict=True):
+        if groups[-1] and held + size > TARGET_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(file)
+        held += size
+    return groups
+
+
+def _fold(group: list[WrittenFile], target: Path, threads: int) -> WrittenFile:
+    import duckdb
+
+    paths = ", ".join(_text(_literal_path(file.path)) for file in group)
+    sql = (
+        f"COPY (SELECT * FROM read_parquet([{paths}], hive_partitioning = false)) TO {_text(target)} "
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
+    )
+    try:
+        with duckdb.connect(config={"memory_limit": _MEMORY, "threads": threads}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = false")
+            connection.execute(sql)
+    except duckdb.Error as exc:
+        raise TargetError(
+            f"{len(group)} small files could not be folded into {target}: {str(exc).splitlines()[0]}. "
+            "Nothing was published. Run again; see that the disk has room."
+        ) from exc
+    rows = sum(file.rows for file in group)
+    if footer(target).num_rows != rows:
+        raise TargetError(f"folding {len(group)} small files into {target} changed their {rows} rows. Not published.")
+    return replace(group[0], path=target, rows=rows)
+
+
+def _literal_path(path: Path) -> str:
+    # DuckDB takes the path for a glob; a class of one character stands for itself.
+    return "".join(f"[{character}]" if character in "[*?" else character for character in str(path))
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"

@@ -1,0 +1,147 @@
+"""The manifest of a publication: what makes its files visible, and readable for Redshift's COPY."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.run import Publication, PublishedFile
+from cloud_etl.domain.schema import Column, ColumnType, Schema
+from cloud_etl.errors import SourceError
+from cloud_etl.publish import layout
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.files import FileRef
+    from cloud_etl.storage.object_store import ObjectStore
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a publication comes from, for its manifest.
+
+    Attributes:
+        files: the source objects of the batch.
+    """
+
+    run_id: str
+    pipeline: str
+    batch_id: str
+    files: tuple[FileRef, ...]
+    partition_by: tuple[str, ...]
+    created_at: datetime
+
+
+def encode(publication: Publication, origin: Origin) -> bytes:
+    """The manifest as JSON: `entries` for COPY, `cloud_etl` for us."""
+    entries = [
+        {
+            "url": file.uri,
+            "mandatory": True,
+            "meta": {"content_length": file.content_length, "record_count": file.rows},
+        }
+        for file in publication.files
+    ]
+    ours = {
+        "format": FORMAT_VERSION,
+        "version": version("cloud-etl"),
+        "run_id": origin.run_id,
+        "pipeline": origin.pipeline,
+        "output": publication.output,
+        "schema": [
+            {"name": column.name, "type": str(column.type), "nullable": column.nullable}
+            for column in publication.schema.columns
+        ],
+        "rows": publication.rows,
+        "aggregated": publication.aggregated,
+        "partition_by": list(origin.partition_by),
+        "partitions": [dict(file.partition) for file in publication.files],
+        "batch_id": origin.batch_id,
+        "files": [
+            {"uri": file.uri, "etag": file.etag, "version": file.version, "size_bytes": file.size_bytes}
+            for file in origin.files
+        ],
+        "created_at": origin.created_at.isoformat(),
+    }
+    return json.dumps({"entries": entries, "cloud_etl": ours}, indent=1).encode()
+
+
+def latest(store: ObjectStore, output: str) -> Publication | None:
+    """The newest complete publication of an output, by run id; None where there is none."""
+    for _, folder in layout.runs(store, output):
+        key = f"{folder}/{layout.MANIFEST}"
+        if store.exists(key):
+            return read_manifest(store, key)
+    return None
+
+
+def read_manifest(store: ObjectStore, key: str) -> Publication:
+    """The publication that a manifest describes.
+
+    Args:
+        store: the store it was published in.
+        key: key of the manifest.
+
+    Returns:
+        The publication; local_paths is empty where objects of the store are not files of this machine.
+
+    Raises:
+        SourceError: there is none, or it is no manifest of ours.
+    """
+    data = store.read(key)
+    try:
+        document = json.loads(data)
+        ours = document["cloud_etl"]
+        columns = (
+            Column(column["name"], ColumnType.parse(column["type"]), column["nullable"]) for column in ours["schema"]
+        )
+        files = tuple(
+            PublishedFile(entry["url"], entry["meta"]["content_length"], entry["meta"]["record_count"], partition)
+            for entry, partition in zip(document["entries"], ours["partitions"], strict=True)
+        )
+        paths = tuple(path for file in files if (path := store.local_path(key_of(store, file))) is not None)
+        publication = Publication(
+            ours["output"], store.uri(key), Schema(tuple(columns)), files, ours["rows"], ours["aggregated"], paths
+        )
+    except (ValueError, KeyError, TypeError) as exc:
+        raise SourceError(
+            f"{store.uri(key)} is no manifest of cloud-etl (format {FORMAT_VERSION}). "
+            "Remove its folder, or read it with the version that wrote it."
+        ) from exc
+    return publication
+
+
+def fetch(store: ObjectStore, publication: Publication, folder: Path) -> Publication:
+    """The publication with its files on this machine; downloads them where the store is not a folder.
+
+    Args:
+        store: the store it was published in.
+        publication: as `latest` or `read_manifest` gave it.
+        folder: takes the copies.
+
+    Raises:
+        SourceError: a file is missing, or has another size than the manifest says.
+    """
+    if len(publication.local_paths) == len(publication.files):
+        return publication
+    manifest_key = publication.manifest_uri.removeprefix(f"{store.url}/")
+    listed = {info.key: info for info in store.list(manifest_key.rpartition("/")[0])}
+    paths = []
+    for number, file in enumerate(publication.files):
+        info = listed.get(key_of(store, file))
+        if info is None or info.size_bytes != file.content_length:
+            raise SourceError(f"{file.uri} is not as its manifest says ({publication.manifest_uri}). Run it again.")
+        target = folder / f"{number:05}.parquet"
+        store.download(store.ref(info), target)
+        paths.append(target)
+    return replace(publication, local_paths=tuple(paths))
+
+
+def key_of(store: ObjectStore, file: PublishedFile) -> str:
+    """The key of a published file."""
+    return file.uri.removeprefix(f"{store.url}/")

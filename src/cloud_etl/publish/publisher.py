@@ -1,0 +1,152 @@
+"""Publish accepted rows so that readers see all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.run import Publication, PublishedFile
+from cloud_etl.errors import ObjectExistsError, TargetError
+from cloud_etl.publish import layout, manifest
+from cloud_etl.publish.compact import compacted
+from cloud_etl.publish.parquet_schema import footer, schema_of
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import Batch, RunContext
+    from cloud_etl.domain.spec import OutputSpec
+    from cloud_etl.engines.marked_frame import Written, WrittenFile
+    from cloud_etl.storage.object_store import ObjectStore
+
+# A run that has written no manifest for so long is dead.
+ORPHANED_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A local file and the key it goes to."""
+
+    file: WrittenFile
+    key: str
+    size_bytes: int
+
+
+class ParquetPublisher:
+    """Moves the files of written frames to `processed-data/` and writes a manifest when all are there.
+
+    Source: docs/adr/0007-publish-by-manifest.md
+    """
+
+    def __init__(self, store: ObjectStore, run: RunContext) -> None:
+        """Store where to publish, and for which run."""
+        self._store = store
+        self._run = run
+
+    def publish(self, output: OutputSpec, written: Written, batch: Batch) -> Publication:
+        """Publish the accepted rows of a written frame.
+
+        Args:
+            output: the data set; `columns` and `partition_by` were applied when the frame was written.
+            written: its accepted files are moved where the store is a folder, and copied else.
+            batch: the source files, named in the manifest; its schema tells which text columns are json.
+
+        Returns:
+            The publication; visible to readers when this returns. Without rows it has no files.
+
+        Raises:
+            TargetError: a file did not arrive whole; nothing is visible.
+            ObjectExistsError: the run has published this output already.
+        """
+        folder = layout.run_folder(output.name, self._run.run_date, self._run.run_id)
+        self._refuse_published(output, folder)
+        schema = schema_of((file.path for file in written.accepted or written.files), batch.schema)
+        placed = tuple(self._place(output, written, folder))
+        paths = tuple(self._put(one) for one in placed)
+        self._verify(folder, placed, paths)
+        files = tuple(
+            PublishedFile(self._store.uri(one.key), one.size_bytes, one.file.rows, dict(one.file.partition))
+            for one in placed
+        )
+        rows = sum(file.rows for file in files)
+        key = f"{folder}/{layout.MANIFEST}"
+        aggregated = output.aggregate is not None
+        publication = Publication(output.name, self._store.uri(key), schema, files, rows, aggregated, paths)
+        origin = manifest.Origin(
+            self._run.run_id, self._run.pipeline, batch.batch_id, batch.files, output.partition_by, datetime.now(UTC)
+        )
+        self._store.write(key, manifest.encode(publication, origin), once=True)
+        return publication
+
+    def prune(self, output: OutputSpec) -> tuple[str, ...]:
+        """Remove what an output keeps no longer, and give the folders removed.
+
+        Kept are the newest `keep_runs` complete publications, the one of this run, and incomplete ones whose youngest
+        file is less than a day old: a run may still be at work there.
+        """
+        complete, removed = 0, []
+        for run_id, folder in layout.runs(self._store, output.name):
+            key = f"{folder}/{layout.MANIFEST}"
+            is_complete = self._store.exists(key)
+            complete += is_complete
+            dead = complete > output.keep_runs if is_complete else self._is_orphaned(folder)
+            if dead and run_id != self._run.run_id:
+                # The manifest first: without it the files are invisible, so no reader meets half a publication.
+                self._store.delete(key)
+                self._store.delete_prefix(folder)
+                removed.append(folder)
+        return tuple(removed)
+
+    def _refuse_published(self, output: OutputSpec, folder: str) -> None:
+        if self._store.exists(f"{folder}/{layout.MANIFEST}"):
+            raise ObjectExistsError(
+                f"run {self._run.run_id} has published {output.name} already ({self._store.uri(folder)}). "
+                "It is untouched. Start a new run."
+            )
+
+    def _place(self, output: OutputSpec, written: Written, folder: str) -> Iterator[_Placed]:
+        """Where each file with rows goes; tiny files are folded first."""
+
+        def partition(file: WrittenFile) -> str:
+            missing = [name for name in output.partition_by if name not in file.partition]
+            if missing:
+                raise TargetError(
+                    f"output {output.name} is partitioned by {', '.join(missing)} and its files are not. "
+                    "Nothing was published. This is a fault of cloud-etl: report it."
+                )
+            return layout.partition_folder(file.partition, output.partition_by)
+
+        accepted = sorted(
+            (file for file in written.accepted if file.rows), key=lambda file: (partition(file), file.path)
+        )
+        for number, (name, group) in enumerate(groupby(accepted, key=partition)):
+            work = self._run.scratch / f"compact-{output.name}" / f"{number:05}"
+            below = f"{folder}/{name}" if name else folder
+            for part, file in enumerate(compacted(tuple(group), work, self._run.cores)):
+                yield _Placed(file, f"{below}/part-{part:05}.parquet", file.path.stat().st_size)
+
+    def _put(self, placed: _Placed) -> Path:
+        """Bring a file into the store; gives the path from which it can be read on this machine."""
+        path = self._store.local_path(placed.key)
+        if path is None:
+            self._store.upload(placed.file.path, placed.key)
+            return placed.file.path
+        self._store.put_file(placed.file.path, placed.key)
+        return path
+
+    def _verify(self, folder: str, placed: tuple[_Placed, ...], paths: tuple[Path, ...]) -> None:
+        """Compare what the store lists, and what the footers say now, with what was sent."""
+        arrived = {info.key: info.size_bytes for info in self._store.list(folder)}
+        for one, path in zip(placed, paths, strict=True):
+            if arrived.get(one.key) != one.size_bytes or footer(path).num_rows != one.file.rows:
+                raise TargetError(
+                    f"{self._store.uri(one.key)} did not arrive whole ({arrived.get(one.key)} of {one.size_bytes} "
+                    "bytes). No manifest was written, so no reader sees the files; they are removed after a day. "
+                    "Run again."
+                )
+
+    def _is_orphaned(self, folder: str) -> bool:
+        youngest = max((info.modified_at for info in self._store.list(folder)), default=None)
+        return youngest is None or youngest < datetime.now(UTC) - ORPHANED_AFTER

@@ -1,0 +1,46 @@
+"""The check whose rule is written in SQL: expression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from cloud_etl.errors import ConfigError, Problem
+from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
+
+if TYPE_CHECKING:
+    from cloud_etl.engines.marked_frame import MarkedFrame
+
+
+class Expression(RowCheck):
+    """A boolean expression is true for the row. Unlike the other checks, a null answer fails."""
+
+    kind: ClassVar[str] = "expression"
+    that: str = Field(min_length=1, description="Boolean expression in Spark SQL over the columns of the row.")
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The expression."""
+        return (self.that,)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """One rule, without columns: the expression names them."""
+        return (Rule(self.label, (), self.that),)
+
+    def prepare(self, marked: MarkedFrame, context: GateContext) -> Prepared:
+        """A condition that is true where the expression is false or null."""
+        from pyspark.errors import PySparkException
+        from pyspark.sql import functions as F
+
+        try:
+            found = marked.frame.select(F.expr(self.that).alias("that")).schema["that"].dataType
+        except PySparkException as error:
+            # The engine names columns and functions here, no row has been read yet.
+            reason = (error.getMessage() or str(error)).strip().partition("\n")[0]
+            raise ConfigError([Problem(f"check {self.label}: {self.that!r} cannot be read: {reason}")]) from error
+        if found.typeName() != "boolean":
+            message = f"check {self.label}: {self.that!r} gives {found.simpleString()}, not true or false"
+            raise ConfigError([Problem(message)])
+        return Prepared(marked.frame, (~F.coalesce(F.expr(self.that), F.lit(False)),))

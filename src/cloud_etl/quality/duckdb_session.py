@@ -1,0 +1,66 @@
+"""DuckDB for reading Parquet files that are already written: bounded memory, no state, nothing printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import duckdb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMORY = "512MB"
+DuckDbError = duckdb.Error
+
+
+class ParquetQueries:
+    """Runs queries over Parquet files whose answers are small."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Store the connection."""
+        self._connection = connection
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Rows of a query; for a COPY, how many it wrote."""
+        found: list[tuple[object, ...]] = self._connection.execute(sql, list(parameters)).fetchall()
+        return found
+
+
+@contextmanager
+def parquet_queries(cores: int, scratch: Path | None = None) -> Iterator[ParquetQueries]:
+    """Open DuckDB in memory for the length of a block.
+
+    Args:
+        cores: how many threads it may use.
+        scratch: folder into which it may spill; without, a query that needs more than MEMORY fails.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "threads": cores,
+        "temp_directory": str(scratch) if scratch else "",
+    }
+    with duckdb.connect(config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        yield ParquetQueries(connection)
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    """A value as a text constant."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def read_parquet(paths: Sequence[Path]) -> str:
+    """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern."""
+    return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false)"
+
+
+def _literal_path(path: Path) -> str:
+    return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))

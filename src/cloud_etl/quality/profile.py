@@ -1,0 +1,133 @@
+"""The shape of each accepted column: nulls and bounds from the footers, the rest from a few aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from cloud_etl.domain.quality import ColumnProfile, TopValue
+from cloud_etl.quality.footers import Bound, ColumnFooter, read_footers
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import RunContext
+    from cloud_etl.engines.marked_frame import WrittenFile
+    from cloud_etl.quality.duckdb_session import ParquetQueries
+
+# Up to this many values of a column are counted one by one.
+FEW_VALUES = 10_000
+# In these many rows frequent values of the other columns are looked for.
+CANDIDATE_ROWS = 20_000
+SHOWN_CHARACTERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the rows that were looked at tell of one column."""
+
+    mean: float | None
+    distinct: int | None
+    top: tuple[TopValue, ...]
+    counted: bool
+
+
+def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tuple[ColumnProfile, ...]:
+    """Describe every column of written files, lineage left out.
+
+    Texts longer than 100 characters are cut in the profile.
+
+    Args:
+        files: Parquet files of one schema.
+        most_rows: how many rows to look at for distinct, mean and top values, the first of each file in proportion to
+            its size; 0 is all. Nulls and bounds are those of all rows in any case.
+        run: gives the threads, and the folder for spilling.
+    """
+    from cloud_etl.quality.duckdb_session import parquet_queries
+    from cloud_etl.quality.value_counts import source
+
+    filled = [file for file in files if file.rows]
+    footers = read_footers([file.path for file in filled])
+    if not footers:
+        return ()
+    rows = sum(file.rows for file in filled)
+    looked_at = source(filled, most_rows).rows
+    with parquet_queries(run.cores, run.scratch) as queries:
+        footers = _completed(queries, filled, footers)
+        shapes = _shapes(queries, filled, most_rows, footers)
+    return tuple(_column_profile(footer, rows, looked_at, shapes[footer.name]) for footer in footers)
+
+
+def _shapes(
+    queries: ParquetQueries, files: Sequence[WrittenFile], most_rows: int, footers: Sequence[ColumnFooter]
+) -> dict[str, _Shape]:
+    from cloud_etl.quality.value_counts import Sampled, about_distinct, counted, frequent, means, source
+
+    rows = source(files, most_rows)
+    columns = [Sampled(footer.name, footer.type) for footer in footers]
+    mean = means(queries, rows, columns)
+    # Few rows cannot hold many values: counting them needs no estimate first.
+    about = about_distinct(queries, rows, columns) if rows.rows > FEW_VALUES else {}
+    few = [column for column in columns if about.get(column.name, 0) <= FEW_VALUES]
+    many = [column for column in columns if column not in few]
+    values = counted(queries, rows, few)
+    shapes = {name: _Shape(mean.get(name), found.distinct, found.top, counted=True) for name, found in values.items()}
+    for name, top in frequent(queries, rows, source(files, CANDIDATE_ROWS), many).items():
+        shapes[name] = _Shape(mean.get(name), min(about[name], rows.rows), top, counted=False)
+    return shapes
+
+
+def _completed(
+    queries: ParquetQueries, files: Sequence[WrittenFile], footers: Sequence[ColumnFooter]
+) -> tuple[ColumnFooter, ...]:
+    """Read the columns whose footers do not tell all: nested ones, and bounds of long texts."""
+    from cloud_etl.quality.duckdb_session import quoted, read_parquet
+
+    open_footers = [footer for footer in footers if footer.nulls is None or not footer.bounds_known]
+    if not open_footers:
+        return tuple(footers)
+    terms = []
+    for footer in open_footers:
+        name = quoted(footer.name)
+        valid = f" FILTER (NOT isnan({name}))" if footer.type == "double" else ""
+        low, high = (f"{end}({name}){valid}" if footer.ordered else "NULL" for end in ("min", "max"))
+        terms.append(f"count(*) - count({name}), {low}, {high}")
+    row = iter(queries.rows(f"SELECT {', '.join(terms)} FROM {read_parquet([file.path for file in files])}")[0])
+    found = {}
+    for footer in open_footers:
+        nulls, smallest, largest = next(row), cast("Bound | None", next(row)), cast("Bound | None", next(row))
+        found[footer.name] = replace(footer, nulls=int(str(nulls)), minimum=smallest, maximum=largest)
+    return tuple(found.get(footer.name, footer) for footer in footers)
+
+
+def _column_profile(footer: ColumnFooter, rows: int, looked_at: int, shape: _Shape) -> ColumnProfile:
+    return ColumnProfile(
+        column=footer.name,
+        type=footer.type,
+        rows=rows,
+        nulls=footer.nulls or 0,
+        minimum=_shown(footer.minimum),
+        maximum=_shown(footer.maximum),
+        distinct=shape.distinct,
+        mean=shape.mean,
+        top_values=tuple(TopValue(_cut(top.value), top.rows) for top in shape.top),
+        profiled_rows=looked_at,
+        exact=shape.counted and looked_at == rows,
+    )
+
+
+def _shown(value: Bound | None) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(" ")
+    return _cut(str(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

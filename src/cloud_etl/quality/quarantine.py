@@ -1,0 +1,209 @@
+"""The quarantine: rows that checks rejected, written beside the reader's rejects, and both read back for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
+from cloud_etl.domain.schema import LINE_BITS, ROW_ID
+from cloud_etl.errors import QuarantineError, SourceError
+from cloud_etl.quality.footers import columns_of
+
+if TYPE_CHECKING:
+    from cloud_etl.domain.run import Batch, RunContext
+    from cloud_etl.engines.marked_frame import Fate, WrittenFile
+    from cloud_etl.quality.port import Rule
+
+STAGE = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A local Parquet file of rejects and its rows; path is None where there was nothing to write."""
+
+    path: Path | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RejectGroup:
+    """Rejects of one run and source file that share a reason."""
+
+    run_id: str
+    pipeline: str
+    source_uri: str | None
+    stage: str
+    code: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One rejected record; fields as in domain/rejects.py."""
+
+    run_id: str
+    pipeline: str
+    source_uri: str | None
+    source_etag: str | None
+    line: int | None
+    byte_position: int | None
+    column: str | None
+    code: str
+    message: str
+    raw_text: str | None
+    raw_bytes: bytes | None
+    stage: str
+    rejected_at: datetime
+
+
+def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Mapping[str, Rule]) -> Quarantined:
+    """Turn rejected rows of written frames into one Parquet file with the columns of the quarantine.
+
+    The row stands in raw_text as JSON, as it was at the gate; file and line come from its lineage.
+
+    Args:
+        files: what `Written.dropped("rejected")` gives, of one or more frames.
+        batch: its files are where the rows came from.
+        run: names run and pipeline, and gives the scratch folder.
+        rules: `QualityGate.rules`; they explain the reasons.
+
+    Returns:
+        A file in the run's scratch folder; its rows are as many as the footers of `files` hold.
+
+    Raises:
+        QuarantineError: the rejects could not be written; nothing may be published without them.
+    """
+    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries, text
+
+    filled = [file for file in files if file.rows and file.fate is not None]
+    expected = sum(file.rows for file in filled)
+    if not filled:
+        return Quarantined(None, 0)
+    target = run.scratch / f"{STAGE}-00000.parquet"
+    sources = ", ".join(f"({place}, {text(ref.uri)}, {_nullable(ref.etag)})" for place, ref in enumerate(batch.files))
+    rows = " UNION ALL ".join(_select(fate, group, run, rules) for fate, group in _by_fate(filled))
+    copy = (
+        f"COPY (WITH sources(place, uri, etag) AS (VALUES {sources}) {rows}) "
+        f"TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
+    )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with parquet_queries(run.cores, run.scratch) as queries:
+            written = int(str(queries.rows(copy)[0][0]))
+    except (DuckDbError, OSError) as error:
+        target.unlink(missing_ok=True)
+        # The engine's own words may hold values of the row.
+        raise QuarantineError(_not_written(expected, run, type(error).__name__)) from None
+    if written != expected:
+        raise QuarantineError(_not_written(expected, run, f"only {written:,} were written"))
+    return Quarantined(target, written)
+
+
+def summary(paths: Sequence[Path]) -> tuple[RejectGroup, ...]:
+    """Count rejects by run, pipeline, source file and reason; the frequent ones of each file first.
+
+    Raises:
+        SourceError: a file of the quarantine cannot be read.
+    """
+    keys = "run_id, pipeline, source_uri, stage, code"
+    sql = f"SELECT {keys}, count(*) AS records FROM {{files}} GROUP BY ALL ORDER BY 1, 2, 3, records DESC, code"
+    return tuple(RejectGroup(*cast("tuple[str, str, str, str, str, int]", row)) for row in _read(paths, sql))
+
+
+def rows(paths: Sequence[Path], limit: int, code: str | None = None, file: str | None = None) -> tuple[Reject, ...]:
+    """Read rejected records, in the order of runs, files and lines.
+
+    Args:
+        paths: Parquet files of the quarantine, the reader's and the gate's.
+        limit: most records to give.
+        code: only those with this reason.
+        file: only those of this source file: its uri, or the end of it from a slash on.
+
+    Raises:
+        SourceError: a file of the quarantine cannot be read.
+    """
+    names = ", ".join(f'"{name}"' for name, _, _ in QUARANTINE_COLUMNS)
+    sql = (
+        f"SELECT {names} FROM {{files}} WHERE ($1 IS NULL OR code = $1) "
+        "AND ($2 IS NULL OR source_uri = $2 OR ends_with(source_uri, '/' || $2)) "
+        "ORDER BY run_id, pipeline, source_uri, line, byte_position LIMIT $3"
+    )
+    found = _read(paths, sql, (code, file, limit))
+    return tuple(Reject(*row) for row in found)  # type: ignore[arg-type]  # the columns' types are those of the file
+
+
+def _read(paths: Sequence[Path], sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries, read_parquet
+
+    if not paths:
+        return []
+    try:
+        with parquet_queries(cores=1) as queries:
+            return queries.rows(sql.format(files=read_parquet(paths)), parameters)
+    except DuckDbError as error:
+        folder = ", ".join(sorted({str(path.parent) for path in paths})[:3])
+        raise SourceError(f"the quarantine in {folder} cannot be read: {error}. Nothing was changed.") from error
+
+
+def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, list[WrittenFile]]]:
+    """Files of one fate and one schema: frames of different steps may have different columns."""
+    rejected = [(file.fate, columns_of(file.path), file) for file in files if file.fate is not None]
+    rejected.sort(key=lambda entry: (entry[0].step, entry[0].reason, entry[1]))
+    for (fate, _), group in groupby(rejected, key=lambda entry: entry[:2]):
+        yield fate, [file for _, _, file in group]
+
+
+def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Mapping[str, Rule]) -> str:
+    from cloud_etl.quality.duckdb_session import read_parquet, text
+
+    rule = rules.get(fate.reason)
+    column = rule.columns[0] if rule and len(rule.columns) == 1 else None
+    message = f"wanted: {rule.demand}" if rule else f"rejected by {fate.step}"
+    line = f"frame.{ROW_ID} & {(1 << LINE_BITS) - 1}"
+    values = {
+        "run_id": text(run.run_id),
+        "pipeline": text(run.pipeline),
+        "source_uri": "sources.uri",
+        "source_etag": "sources.etag",
+        "line": line,
+        "column": _nullable(column),
+        "code": text(f"{STAGE}.{fate.reason}"),
+        "message": text(message),
+        "raw_text": _as_json(columns_of(files[0].path)),
+        "stage": text(STAGE),
+        "rejected_at": f"TIMESTAMP {text(datetime.now(UTC).replace(tzinfo=None))}",
+    }
+    terms = (f'({values.get(name, "NULL")})::{kind} AS "{name}"' for name, kind, _ in QUARANTINE_COLUMNS)
+    frame = f"{read_parquet([file.path for file in files])} AS frame"
+    return f"SELECT {', '.join(terms)} FROM {frame} LEFT JOIN sources ON sources.place = frame.{ROW_ID} >> {LINE_BITS}"
+
+
+def _as_json(columns: Sequence[tuple[str, str]]) -> str:
+    from cloud_etl.quality.duckdb_session import quoted, text
+
+    terms = []
+    for name, kind in columns:
+        value = f"frame.{quoted(name)}"
+        if kind == "double":
+            # JSON has no NaN and no infinity: they stand as text.
+            value = f"CASE WHEN isfinite({value}) THEN to_json({value}) ELSE to_json({value}::VARCHAR) END"
+        terms.append(f"{text(name)}, {value}")
+    return f"json_object({', '.join(terms)})"
+
+
+def _nullable(value: str | None) -> str:
+    from cloud_etl.quality.duckdb_session import text
+
+    return "NULL" if value is None else text(value)
+
+
+def _not_written(rows: int, run: RunContext, reason: str) -> str:
+    return (
+        f"the {rows:,} rejected rows of {run.pipeline} could not be written to the quarantine ({reason}). "
+        f"Nothing was published. Look for space and rights in {run.scratch}, then run again."
+    )

@@ -1,0 +1,145 @@
+"""Aggregates over a sample of Parquet rows: means, distinct counts and frequent values of all columns at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.quality import TopValue
+from cloud_etl.quality.duckdb_session import quoted, read_parquet, text
+
+if TYPE_CHECKING:
+    from cloud_etl.engines.marked_frame import WrittenFile
+    from cloud_etl.quality.duckdb_session import ParquetQueries
+
+TOP = 5
+# With more files than this, evenly chosen ones stand for all.
+FILES_READ = 32
+# GROUPING numbers its sets with the bits of a bigint.
+COLUMNS_AT_ONCE = 60
+# A frequent value fills at least one row in a thousand of the rows in which candidates are looked for.
+CANDIDATE_SHARE = 0.001
+_NUMBERS = ("integer", "bigint", "double", "decimal")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of written files, as a table in SQL."""
+
+    sql: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A column by name and type (in the contract's words), to be counted."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """How many values a column has, and the most frequent ones; distinct is None where they were not counted."""
+
+    distinct: int | None
+    top: tuple[TopValue, ...]
+
+
+def source(files: Sequence[WrittenFile], most_rows: int) -> Source:
+    """Take the first rows of each file, in proportion to its size: the same rows each time; 0 takes all."""
+    rows = sum(file.rows for file in files)
+    if not most_rows or rows <= most_rows:
+        return Source(read_parquet([file.path for file in files]), rows)
+    chosen = [files[place * len(files) // FILES_READ] for place in range(FILES_READ)]
+    chosen = chosen if len(files) > FILES_READ else list(files)
+    total = sum(file.rows for file in chosen)
+    limits = [max(1, min(file.rows, most_rows * file.rows // total)) for file in chosen]
+    parts = (
+        f"(SELECT * FROM {read_parquet([file.path])} LIMIT {limit})" for file, limit in zip(chosen, limits, strict=True)
+    )
+    return Source(f"({' UNION ALL '.join(parts)})", sum(limits))
+
+
+def means(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, float | None]:
+    """Mean of each number column; NaN and infinities left out."""
+    numbers = [column for column in columns if column.type.partition("(")[0] in _NUMBERS]
+    finite = {"double": " FILTER (isfinite({0}))"}
+    terms = [
+        f"avg({quoted(column.name)}){finite.get(column.type, '').format(quoted(column.name))}" for column in numbers
+    ]
+    return dict(zip((column.name for column in numbers), _one_row(queries, rows, terms), strict=True))  # type: ignore[arg-type]
+
+
+def about_distinct(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, int]:
+    """Distinct values of each column, give or take a few percent."""
+    terms = [f"approx_count_distinct({quoted(column.name)})" for column in columns]
+    found = _one_row(queries, rows, terms)
+    return {column.name: int(str(count)) for column, count in zip(columns, found, strict=True)}
+
+
+def counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:
+    """Count every value of each column, in one pass over the rows; meant for columns with few values."""
+    found: dict[str, Values] = {}
+    for start in range(0, len(columns), COLUMNS_AT_ONCE):
+        found |= _counted(queries, rows, columns[start : start + COLUMNS_AT_ONCE])
+    return found
+
+
+def frequent(
+    queries: ParquetQueries, rows: Source, few_rows: Source, columns: Sequence[Sampled]
+) -> dict[str, tuple[TopValue, ...]]:
+    """Frequent values of columns with many: candidates from a few rows, then counted in all rows by one aggregate.
+
+    Identifiers, amounts and times have none: no value stands out, and the column is not read again.
+    """
+    least = few_rows.rows * CANDIDATE_SHARE
+    candidates = [
+        (column, value.value)
+        for column, values in zip(columns, counted(queries, few_rows, columns).values(), strict=True)
+        for value in values.top
+        if value.rows > max(1, least)
+    ]
+    terms = [f"count(*) FILTER ({_as_text(column)} = {text(value)})" for column, value in candidates]
+    rows_found = _one_row(queries, rows, terms)
+    top: dict[str, list[TopValue]] = {column.name: [] for column in columns}
+    for (column, value), count in zip(candidates, rows_found, strict=True):
+        top[column.name].append(TopValue(value, int(str(count))))
+    return {name: tuple(sorted(values, key=lambda value: -value.rows)) for name, values in top.items()}
+
+
+def _counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:
+    names = [quoted(column.name) for column in columns]
+    # In each set all columns but one are null, so the first that is not null is the value of the group.
+    value = ", ".join(_as_text(column) for column in columns)
+    sets = ", ".join(f"({name})" for name in names)
+    sql = f"""
+        WITH groups AS (
+            SELECT GROUPING({", ".join(names)}) AS place, coalesce({value}, NULL) AS value, count(*) AS n
+            FROM {rows.sql} GROUP BY GROUPING SETS ({sets})
+        )
+        SELECT place, count(value), max({{'n': n, 'value': value}}, {TOP}) FILTER (value IS NOT NULL)
+        FROM groups GROUP BY place"""
+    found = {column.name: Values(0, ()) for column in columns}
+    every = (1 << len(columns)) - 1
+    for place, distinct, top in queries.rows(sql):
+        # The bit of the grouped column is the one that is not set; the first column has the highest.
+        column = columns[len(columns) - (every ^ int(str(place))).bit_length()]
+        found[column.name] = Values(int(str(distinct)), _top(top))
+    return found
+
+
+def _top(values: object) -> tuple[TopValue, ...]:
+    pairs = values if isinstance(values, list) else []
+    return tuple(TopValue(str(pair["value"]), int(pair["n"])) for pair in pairs)
+
+
+def _as_text(column: Sampled) -> str:
+    return f"{quoted(column.name)}::VARCHAR"
+
+
+def _one_row(queries: ParquetQueries, rows: Source, terms: Sequence[str]) -> tuple[object, ...]:
+    if not terms:
+        return ()
+    return queries.rows(f"SELECT {', '.join(terms)} FROM {rows.sql}")[0]

@@ -1,0 +1,63 @@
+"""Local files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cloud_etl.errors import TargetError
+
+# Marks what a killed process left half-written; listings leave it out.
+DRAFT_PREFIX = ".cloud-etl-draft-"
+_HINTS = {
+    errno.ENOSPC: "The disk is full: free some space and run again.",
+    errno.EDQUOT: "The disk quota is used up: free some space and run again.",
+    errno.EACCES: "Give this user the right to write there.",
+    errno.EPERM: "Give this user the right to write there.",
+    errno.EROFS: "The file system is read-only: choose another folder.",
+}
+
+
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """A path beside the target to write to and to rename from; it is gone afterwards whatever happens.
+
+    Raises:
+        TargetError: the folder cannot be made or written to; the target is as it was.
+    """
+    draft = path.with_name(f"{DRAFT_PREFIX}{secrets.token_hex(6)}")
+    with target_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+        finally:
+            with suppress(OSError):
+                draft.unlink()
+
+
+@contextmanager
+def target_errors(path: Path) -> Iterator[None]:
+    """Turn a fault of the system while a path is written into a TargetError that says what to do."""
+    try:
+        yield
+    except OSError as exc:
+        hint = _HINTS.get(exc.errno or 0, "Nothing stands there half-written.")
+        raise TargetError(f"{path} could not be written: {exc.strerror or exc}. {hint}") from exc
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file; its content is on disk when this returns."""
+    with path.open("wb") as target:
+        target.write(data)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content is on disk."""
+    with path.open("rb") as written:
+        os.fsync(written.fileno())

@@ -1,0 +1,105 @@
+"""One object into one local file: parallel ranges, pinned etag, resumed where a body is cut."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.errors import ObjectChangedError, SourceError, TemporaryError
+from cloud_etl.storage.s3_client import s3_errors
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+    from obstore.store import S3Store as Client
+    from typing_extensions import Buffer
+
+    from cloud_etl.domain.files import FileRef
+    from cloud_etl.storage.object_store import OnBytes
+
+RANGE_BYTES = 16 << 20
+_PARALLEL = 4
+_CHUNK_BYTES = 1 << 20
+_MOST_CUTS = 4
+_FIRST_PAUSE_SECONDS = 0.2
+
+
+def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnBytes | None) -> None:
+    """Write an object's bytes to a new file.
+
+    Raises:
+        ObjectChangedError: the object has another etag or length than when it was listed.
+        TemporaryError: the connection was cut more often than makes sense to resume.
+    """
+    with target.open("wb") as file:
+        job = _Download(client, path, ref, file.fileno(), on_bytes)
+        starts = range(0, ref.size_bytes, RANGE_BYTES)
+        if len(starts) <= 1:
+            job.fetch_range(0)
+            return
+        pool = ThreadPoolExecutor(max_workers=_PARALLEL)
+        try:
+            for _ in pool.map(job.fetch_range, starts):
+                pass
+        finally:
+            # After a fault, or Ctrl-C, ranges that were not begun are not begun any more.
+            pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Download:
+    client: Client
+    path: str
+    ref: FileRef
+    descriptor: int
+    on_bytes: OnBytes | None
+
+    def fetch_range(self, start: int) -> None:
+        """Fetch one range; after a cut, go on from the last byte that came."""
+        position = start
+        end = min(start + RANGE_BYTES, self.ref.size_bytes)
+        cuts = 0
+        while position < end:
+            try:
+                for chunk in self._stream(position, end):
+                    position += self._store(chunk, position)
+                if position < end:
+                    raise TemporaryError(
+                        f"{self.ref.uri}: the body ended {end - position} bytes early. Try again later."
+                    )
+            except TemporaryError:
+                cuts += 1
+                if cuts > _MOST_CUTS:
+                    raise
+                time.sleep(_FIRST_PAUSE_SECONDS * 2**cuts * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+
+    def _stream(self, start: int, end: int) -> Iterator[Buffer]:
+        import obstore
+
+        options: GetOptions = {"range": (start, end)}
+        if self.ref.etag:
+            options["if_match"] = self.ref.etag
+        with s3_errors(self.ref.uri, SourceError):
+            answer = obstore.get(self.client, self.path, options=options)
+            # Not every S3-compatible server heeds If-Match and Range; what it says it sent is looked at as well.
+            if answer.meta["size"] != self.ref.size_bytes or self.ref.etag not in (None, answer.meta["e_tag"]):
+                raise ObjectChangedError(f"{self.ref.uri} was overwritten after it was listed. Run again.")
+            if tuple(answer.range) != (start, end):
+                raise SourceError(
+                    f"{self.ref.uri}: the server answered with another range of bytes than was asked for."
+                )
+            yield from answer.stream(min_chunk_size=_CHUNK_BYTES)
+
+    def _store(self, chunk: Buffer, position: int) -> int:
+        view = memoryview(chunk)
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self.descriptor, view[written:], position + written)
+        if self.on_bytes is not None:
+            self.on_bytes(written)
+        return written

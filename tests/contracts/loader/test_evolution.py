@@ -1,0 +1,190 @@
+"""Tables and outputs that differ: columns added and widened, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from cloud_etl.domain.run import LoadTask
+from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.errors import SchemaEvolutionError, TargetError
+
+TABLE = "shop.sales"
+SPEC = LoadSpec(table=TABLE)
+UPSERT = LoadSpec(table=TABLE, mode="upsert", keys=("id",))
+
+
+def types(bench):
+    with bench.warehouse.loader() as loader:
+        return {column.name: str(column.type) for column in loader.schema_of(TABLE).columns}
+
+
+def ddl(bench, spec, columns):
+    with bench.warehouse.loader() as loader:
+        return loader.ddl(spec, columns)
+
+
+def test_a_new_column_is_added_and_old_rows_hold_null(bench, make_schema):
+    bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
+    bench.load_rows(SPEC, make_schema(id="integer", note="string"), [(2, "x")])
+    assert bench.rows("SELECT * FROM shop.sales ORDER BY id") == [(1, None), (2, "x")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "table"),
+    [
+        ("integer", "bigint", "bigint"),
+        ("integer", "double", "double"),
+        ("integer", "decimal(12,2)", "decimal(12,2)"),
+        ("integer", "decimal(5,2)", "decimal(12,2)"),
+        ("bigint", "decimal(12,2)", "decimal(21,2)"),
+        ("decimal(10,2)", "decimal(12,4)", "decimal(12,4)"),
+        ("decimal(10,2)", "decimal(8,4)", "decimal(12,4)"),
+        ("date", "timestamp", "timestamp"),
+        ("json", "string", "string"),
+        ("bigint", "integer", "bigint"),
+        ("decimal(21,2)", "bigint", "decimal(21,2)"),
+        ("timestamp", "date", "timestamp"),
+        ("string", "json", "string"),
+    ],
+)
+def test_columns_are_widened_and_never_narrowed(bench, make_schema, before, after, table):
+    samples = {"int": 7, "big": 7, "dou": 7.0, "dec": Decimal(7), "jso": "7", "str": "7"}
+    from datetime import date, datetime
+
+    samples |= {"dat": date(2024, 1, 7), "tim": datetime(2024, 1, 7)}
+    for text in (before, after, before, after):
+        bench.load_rows(SPEC, make_schema(v=text), [(samples[text[:3]],)])
+    assert types(bench) == {"v": table}
+    assert bench.rows("SELECT count(DISTINCT v), count(*) FROM shop.sales") == [(1, 4)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("string", "integer"), ("integer", "string"), ("bigint", "double"), ("decimal(10,2)", "double"),
+     ("timestamp", "string"), ("decimal(38,0)", "decimal(10,2)"), ("boolean", "integer"), ("string", "timestamp")],
+)  # fmt: skip
+def test_types_that_do_not_fit_are_refused_before_anything_is_written(bench, make_schema, before, after):
+    bench.load_rows(SPEC, make_schema(id="integer", v=before), [])
+    with pytest.raises(SchemaEvolutionError, match="column v is") as caught:
+        bench.load_rows(SPEC, make_schema(id="integer", extra="string", v=after), [])
+    assert 'ALTER TABLE "shop"."sales" ALTER COLUMN "v" TYPE' in str(caught.value)
+    assert "Nothing was loaded" in str(caught.value)
+    assert types(bench) == {"id": "integer", "v": before}
+
+
+def test_on_schema_change_fail_names_the_statements(bench, make_schema):
+    spec = LoadSpec(table=TABLE, on_schema_change="fail")
+    bench.load_rows(spec, make_schema(id="integer"), [(1,)])
+    bench.load_rows(spec, make_schema(id="integer"), [(2,)])
+    with pytest.raises(SchemaEvolutionError, match='ADD COLUMN "note"'):
+        bench.load_rows(spec, make_schema(id="integer", note="string"), [(3, "x")])
+    assert types(bench) == {"id": "integer"}
+
+
+def test_columns_are_matched_by_name_not_by_place(bench, make_schema):
+    bench.load_rows(SPEC, make_schema(a="string", b="string"), [("a1", "b1")])
+    bench.load_rows(SPEC, make_schema(B="string", a="string"), [("b2", "a2")])
+    assert bench.rows("SELECT a, b FROM shop.sales ORDER BY a") == [("a1", "b1"), ("a2", "b2")]
+
+
+def test_columns_the_output_lacks_are_null_in_new_rows(bench, make_schema):
+    bench.load_rows(SPEC, make_schema(id="integer", note="string"), [(1, "x")])
+    bench.load_rows(SPEC, make_schema(id="integer"), [(2,)])
+    assert bench.rows("SELECT * FROM shop.sales ORDER BY id") == [(1, "x"), (2, None)]
+
+
+def test_upsert_keeps_the_values_of_columns_the_output_lacks(bench, make_schema):
+    bench.load_rows(UPSERT, make_schema(id="integer", name="string", note="string"), [(1, "a", "x"), (2, "b", "y")])
+    count = bench.load_rows(UPSERT, make_schema(id="integer", name="string"), [(2, "B"), (3, "c")])
+    assert (count.inserted, count.deleted, count.copied) == (2, 1, 2)
+    assert bench.rows("SELECT * FROM shop.sales ORDER BY id") == [(1, "a", "x"), (2, "B", "y"), (3, "c", None)]
+
+
+def test_scd2_carries_the_values_of_columns_the_output_lacks_to_the_new_version(bench, make_schema):
+    spec = LoadSpec(table=TABLE, mode="scd2", keys=("id",))
+    bench.load_rows(spec, make_schema(id="integer", name="string", note="string"), [(1, "a", "x"), (2, "b", "y")])
+    count = bench.load_rows(spec, make_schema(id="integer", name="string"), [(1, "a"), (2, "B"), (3, "c")])
+    assert (count.inserted, count.copied) == (2, 3)
+    assert bench.rows("SELECT id, name, note, is_current FROM shop.sales ORDER BY id, valid_from") == [
+        (1, "a", "x", True), (2, "b", "y", False), (2, "B", "y", True), (3, "c", None, True),
+    ]  # fmt: skip
+
+
+def test_names_that_differ_in_case_only_are_refused(bench, make_schema):
+    with pytest.raises(TargetError, match="A, a for shop.sales differ in upper and lower case"):
+        bench.load_rows(SPEC, make_schema(a="string", A="string"), [])
+
+
+def test_scd2_refuses_a_table_that_keeps_no_versions(bench, make_schema):
+    bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
+    with pytest.raises(SchemaEvolutionError, match="needs valid_from, valid_to, is_current"):
+        bench.load_rows(LoadSpec(table=TABLE, mode="scd2", keys=("id",)), make_schema(id="integer"), [(1,)])
+
+
+def test_not_null_columns_that_the_output_lacks_are_refused(bench, make_schema):
+    bench.warehouse.execute("CREATE SCHEMA shop", "CREATE TABLE shop.sales (id INTEGER, owner VARCHAR NOT NULL)")
+    with pytest.raises(SchemaEvolutionError, match='column owner of the table is NOT NULL .* "owner" DROP NOT NULL'):
+        bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
+
+
+def test_defaults_of_columns_that_the_output_lacks_apply_to_new_rows_only(bench, make_schema):
+    bench.warehouse.execute(
+        "CREATE SCHEMA shop",
+        "CREATE TABLE shop.sales (id INTEGER, owner VARCHAR NOT NULL DEFAULT 'nobody')",
+        "INSERT INTO shop.sales VALUES (1, 'me')",
+    )
+    bench.load_rows(UPSERT, make_schema(id="integer"), [(1,), (2,)])
+    assert bench.rows("SELECT * FROM shop.sales ORDER BY id") == [(1, "me"), (2, "nobody")]
+
+
+def test_missing_values_for_a_not_null_column_are_refused_with_their_number(bench, make_schema):
+    bench.warehouse.execute("CREATE SCHEMA shop", "CREATE TABLE shop.sales (id INTEGER NOT NULL)")
+    bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
+    with pytest.raises(TargetError, match="2 rows without id"):
+        bench.load_rows(SPEC, make_schema(id="integer"), [(1,), (None,), (None,)])
+    assert bench.rows("SELECT count(*) FROM shop.sales") == [(1,)]
+
+
+def test_columns_of_types_that_no_contract_has_stay_as_they_are(bench, make_schema):
+    bench.warehouse.execute("CREATE SCHEMA shop", "CREATE TABLE shop.sales (id INTEGER, token UUID)")
+    bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
+    assert types(bench) == {"id": "integer"}
+    with pytest.raises(SchemaEvolutionError, match="column token is UUID"):
+        bench.load_rows(SPEC, make_schema(id="integer", token="string"), [(1, "x")])
+
+
+def test_ddl_tells_what_a_load_would_do_and_changes_nothing(bench, make_schema):
+    columns = make_schema(id="integer", at="timestamp")
+    assert ddl(bench, UPSERT, columns) == (
+        'CREATE SCHEMA IF NOT EXISTS "shop"',
+        'CREATE TABLE "shop"."sales" ("id" INTEGER NOT NULL, "at" TIMESTAMP)',
+    )
+    assert not bench.warehouse.path.exists()
+    bench.load_rows(UPSERT, columns, [])
+    assert ddl(bench, UPSERT, columns) == ()
+    wider = make_schema(id="bigint", note="json")
+    assert ddl(bench, UPSERT, wider) == (
+        'ALTER TABLE "shop"."sales" ALTER COLUMN "id" TYPE BIGINT',
+        'ALTER TABLE "shop"."sales" ADD COLUMN "note" JSON',
+    )
+    assert types(bench) == {"id": "integer", "at": "timestamp"}
+
+
+def test_files_that_are_not_what_their_manifest_says_are_refused(bench, make_schema):
+    from dataclasses import replace
+
+    publication = bench.publish(make_schema(v="double"), [(1.5,)])
+    for declared in (make_schema(v="integer"), make_schema(w="double")):
+        task = LoadTask(replace(publication, schema=declared), SPEC)
+        with pytest.raises(TargetError, match="in its manifest and"):
+            bench.load(bench.request(task))
+
+
+def test_a_publication_whose_files_are_elsewhere_is_refused(bench, make_schema):
+    from dataclasses import replace
+
+    publication = replace(bench.publish(make_schema(v="double"), [(1.5,)]), local_paths=())
+    with pytest.raises(TargetError, match="are not on this machine"):
+        bench.load(bench.request(LoadTask(publication, SPEC)))

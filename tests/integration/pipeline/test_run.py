@@ -1,0 +1,112 @@
+"""The whole way on a small project: what arrives, what is left aside, what a second run does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from cloud_etl.pipeline.project import Project
+
+Query = Callable[[str], list[tuple[object, ...]]]
+
+
+def test_every_row_of_the_orders_is_accounted_for(opened: Project, rows: Query) -> None:
+    report = opened.run()
+    assert report.exit_code == 0
+    orders = next(one for one in report.pipelines if one.pipeline == "orders")
+    ledger = orders.ledger
+    assert ledger is not None
+    assert ledger.reconciles
+    assert (ledger.records_read, ledger.rejected_by_reader, ledger.staged_footers) == (9, 2, 7)
+    assert {step.reason: step.rows for step in ledger.steps if step.rows} == {
+        "deduplicate.order_id": 1,
+        "quantity": 1,
+        "real_customers": 1,
+        "range.quantity": 1,
+    }
+    assert ledger.output == 3
+    assert rows("select order_id, amount from analytics.orders_fact order by 1") == [
+        ("o1", Decimal("20.00")),
+        ("o2", Decimal("5.50")),
+        ("o8", Decimal("6.75")),
+    ]
+    assert rows("select region, orders, revenue from analytics.orders_by_region order by 1") == [
+        ("north", 2, Decimal("26.75")),
+        ("south", 1, Decimal("5.50")),
+    ]
+
+
+def test_a_second_run_finds_nothing_new_and_changes_nothing(opened: Project, rows: Query) -> None:
+    opened.run()
+    before = rows("select * from analytics.orders_fact order by 1")
+    report = opened.run()
+    assert [one.outcome for one in report.pipelines] == ["no_new_files", "no_new_files"]
+    assert report.exit_code == 0
+    assert rows("select * from analytics.orders_fact order by 1") == before
+
+
+def test_the_same_name_with_new_content_is_a_new_file(opened: Project, shop: Path, rows: Query) -> None:
+    opened.run()
+    path = shop / "data/raw-data/orders/day1.csv"
+    path.write_text(path.read_text() + "o9,1,east,1,9.99\n")
+    report = opened.run(["orders"])
+    assert report.pipelines[0].outcome == "loaded"
+    assert rows("select count(*) from analytics.orders_fact") == [(4,)]
+
+
+def test_references_run_before_those_who_read_them(opened: Project) -> None:
+    assert [one.pipeline for one in opened.run().pipelines] == ["customers", "orders"]
+
+
+def test_a_pipeline_is_skipped_when_one_it_reads_failed(opened: Project, shop: Path, rows: Query) -> None:
+    (shop / "data/raw-data/customers/all.jsonl").unlink()
+    (shop / "data/raw-data/customers").rmdir()
+    report = opened.run()
+    assert [(one.pipeline, one.outcome) for one in report.pipelines] == [("customers", "failed"), ("orders", "skipped")]
+    assert report.exit_code == 4
+    assert "customers" in (report.pipelines[1].error or "")
+
+
+def test_the_folders_carry_the_date_of_the_run(opened: Project, shop: Path) -> None:
+    report = opened.run(["customers"], run_date=date(2024, 2, 29))
+    manifest = shop / f"data/processed-data/customer_dim_20240229/run_{report.run_id}/manifest.json"
+    entries = json.loads(manifest.read_text())["entries"]
+    assert sum(entry["meta"]["record_count"] for entry in entries) == 3
+
+
+def test_rows_that_left_are_kept_with_their_fate(opened: Project, shop: Path) -> None:
+    report = opened.run()
+    kept = sorted(
+        path.relative_to(shop / "data/dropped-rows/orders").parts[1:3]
+        for path in (shop / "data/dropped-rows/orders").rglob("*.parquet")
+    )
+    assert [status for status, _ in kept] == ["status=duplicate", "status=filtered", "status=null_dropped"]
+    quarantined = next(one for one in report.pipelines if one.pipeline == "orders").quarantine
+    assert len(quarantined) == 2
+
+
+def test_scratch_is_empty_after_a_run(opened: Project, shop: Path) -> None:
+    opened.run()
+    assert [path for path in (shop / "data/.scratch").rglob("*") if path.is_file()] == []
+
+
+def test_thresholds_refuse_the_batch_before_anything_is_published(shop: Path, rows: Query) -> None:
+    orders = shop / "pipelines/orders.yaml"
+    orders.write_text(orders.read_text().replace("  checks:", '  fail_when: {rejected_above: "5%"}\n  checks:'))
+    report = Project.open(shop).run()
+    failed = next(one for one in report.pipelines if one.pipeline == "orders")
+    assert (failed.outcome, failed.exit_code) == ("failed", 3)
+    assert "quarantine show" in (failed.error or "")
+    assert list((shop / "data/processed-data").glob("orders_fact*")) == []
+    assert rows("select count(*) from information_schema.tables where table_name = 'orders_fact'") == [(0,)]
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.html", "ledger.json"])
+def test_a_run_leaves_its_report(opened: Project, shop: Path, name: str) -> None:
+    report = opened.run()
+    assert (shop / "data/runs" / report.run_id / name).stat().st_size > 100

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+
+from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
+
+
+@pytest.mark.parametrize(
+    ("outcome", "exit_code", "tone", "headline"),
+    [
+        ("failed", 1, "bad", "The run failed"),
+        ("failed", 3, "warn", "The data was refused"),
+        ("failed", 4, "bad", "The run failed"),
+        ("failed", 5, "bad", "The ledger does not reconcile"),
+        ("failed", 6, "warn", "Another run is under way"),
+        ("failed", 75, "warn", "A passing fault stopped the run; try again"),
+        ("failed", 130, "warn", "The run was interrupted"),
+        ("failed", 143, "warn", "The run was interrupted"),
+        ("skipped", 0, "idle", "Skipped"),
+        ("no_new_files", 0, "idle", "Nothing to do"),
+        ("already_loaded", 0, "idle", "Nothing to do"),
+        ("loaded", 0, "warn", "Loaded, but not accounted for"),
+    ],
+)
+def test_the_verdict_of_a_pipeline_without_a_ledger(
+    samples: ModuleType, outcome: str, exit_code: int, tone: str, headline: str
+) -> None:
+    verdict = pipeline_verdict(replace(samples.clean(), outcome=outcome, exit_code=exit_code, ledger=None))
+    assert (verdict.tone, verdict.headline) == (tone, headline)
+
+
+def test_every_row_is_accounted_for_only_where_every_equation_holds(samples: ModuleType) -> None:
+    pipeline = samples.pipeline()
+    assert pipeline_verdict(pipeline).headline == "Every row is accounted for"
+    off_by_one = replace(pipeline, ledger=replace(pipeline.ledger, staged_footers=pipeline.ledger.staged_footers + 1))
+    assert pipeline_verdict(off_by_one).headline == "The ledger does not reconcile"
+    assert "against" in pipeline_verdict(off_by_one).detail
+
+
+def test_the_worst_pipeline_speaks_for_the_run(samples: ModuleType) -> None:
+    verdict = run_verdict(samples.run(samples.clean(), samples.nothing(), samples.broken(), samples.refused()))
+    assert (verdict.tone, verdict.headline) == ("bad", "The ledger does not reconcile")
+    assert verdict.detail == "4 pipelines: 1 not reconciled, 1 refused, 1 loaded, 1 without new files."
+
+
+def test_loaded_outweighs_nothing_to_do(samples: ModuleType) -> None:
+    assert run_verdict(samples.run(samples.nothing(), samples.clean())).headline == "Every row is accounted for"
+
+
+def test_no_match_is_told_apart_from_all_loaded(samples: ModuleType) -> None:
+    assert "no file matches" in pipeline_verdict(replace(samples.nothing(), skipped=())).detail
+    assert "31 files looked at" in pipeline_verdict(samples.nothing()).detail
