@@ -33,8 +33,9 @@ CREATE TEMP TABLE latest AS
 SELECT * FROM staged WHERE order_id IN (SELECT order_id FROM repeated)
 QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY order_ts DESC) = 1;
 CREATE TEMP TABLE marked AS
-SELECT order_id, customer_id, product_id, region, order_ts, quantity, unit_price, coalesce(discount, 0)::DECIMAL(5,4) AS discount,
-    note, (quantity * unit_price * (1 - coalesce(discount, 0)))::DECIMAL(14,2) AS amount,
+SELECT order_id, customer_id, product_id, region, order_ts, quantity, unit_price,
+    coalesce(discount, 0)::DECIMAL(5,4) AS discount, note,
+    (quantity * unit_price * (1 - coalesce(discount, 0)))::DECIMAL(14,2) AS amount,
     order_ts::DATE AS order_ts_date, year(order_ts)::INTEGER AS order_ts_year,
     month(order_ts)::INTEGER AS order_ts_month, day(order_ts)::INTEGER AS order_ts_day,
     CASE WHEN product_id IS NULL THEN 'null_dropped'
@@ -49,8 +50,8 @@ PUBLISH = """
 COPY (SELECT * EXCLUDE (fate) FROM marked WHERE fate = 'ok')
 TO '{folder}/sales_fact' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (region), WRITE_PARTITION_COLUMNS true);
 COPY (SELECT * FROM marked WHERE fate IN ('no_customer', 'quantity')) TO '{folder}/refused.parquet' (COMPRESSION zstd);
-COPY (SELECT order_ts_date, region, count(*) AS orders, sum(amount)::DECIMAL(24,2) AS revenue FROM marked WHERE fate = 'ok'
-GROUP BY ALL)
+COPY (SELECT order_ts_date, region, count(*) AS orders, sum(amount)::DECIMAL(24,2) AS revenue
+FROM marked WHERE fate = 'ok' GROUP BY ALL)
 TO '{folder}/daily_sales.parquet' (COMPRESSION zstd)
 """
 

@@ -26,9 +26,7 @@ ODD_KEYS = (
 )  # fmt: skip
 
 
-@pytest.fixture(
-    params=["folder", pytest.param("moto", marks=pytest.mark.integration), pytest.param("seaweed", marks=pytest.mark.integration)]
-)  # fmt: skip
+@pytest.fixture(params=["folder", *(pytest.param(name, marks=pytest.mark.integration) for name in ("moto", "seaweed"))])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "folder":
         return ObjectStore.open("store", S3Spec(), tmp_path)

@@ -119,7 +119,7 @@ def _lines(found: Sequence[Setting]) -> Iterator[tuple[str, Setting | None]]:
 
 
 def _yaml(value: Value) -> str:
-    from cloud_etl.config.yaml_positions import reads_as_text
+    from cloud_etl.config.yaml_scalars import reads_as_text
 
     if isinstance(value, str):
         return value if reads_as_text(value) else json.dumps(value, ensure_ascii=False)

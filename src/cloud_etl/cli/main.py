@@ -90,9 +90,12 @@ def _exit_code() -> int:
 
 
 def _complain(exc: CloudEtlError) -> None:
+    from cloud_etl.config.secrets import known_secrets
+    from cloud_etl.monitoring.redaction import Redactor
+
     word = "interrupted" if isinstance(exc, RunInterruptedError) else "error"
     typer.secho(f"{word}: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
-    typer.echo(str(exc), err=True)
+    typer.echo(Redactor(known_secrets).text(str(exc)), err=True)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from cloud_etl.pipeline.plan import PipelinePlan, Plan, PlannedTable
 
 MOST_FILES = 20
+MOST_SKIPPED = 3
 
 
 def plan_text(plan: Plan) -> RenderableType:
@@ -39,8 +39,7 @@ def _pipeline(plan: PipelinePlan) -> Iterator[RenderableType]:
         yield Text("  takes no files: there are no new ones", style="dim")
     if (hidden := len(plan.files) - MOST_FILES) > 0:
         yield f"    and {plural(hidden, 'file')} more"
-    for reason, count in Counter(file.reason for file in plan.skipped).items():
-        yield f"  leaves {plural(count, 'file')} aside: {printable(reason)}"
+    yield from _left_aside(plan)
     for word, names in (("steps", plan.steps), ("checks", plan.checks), ("writes", plan.folders)):
         if names:
             yield f"  {word} {printable(', '.join(names))}"
@@ -48,6 +47,16 @@ def _pipeline(plan: PipelinePlan) -> Iterator[RenderableType]:
         yield from _table(table)
     if plan.problem:
         yield Text(f"  the rest cannot be told: {printable(plan.problem)}", style="yellow")
+
+
+def _left_aside(plan: PipelinePlan) -> Iterator[RenderableType]:
+    by_reason: dict[str, list[str]] = {}
+    for file in plan.skipped:
+        by_reason.setdefault(file.reason, []).append(file.key)
+    for reason, keys in by_reason.items():
+        yield f"  leaves {plural(len(keys), 'file')} aside: {printable(reason)}"
+        more = ["..."] if len(keys) > MOST_SKIPPED else []
+        yield f"    {', '.join([*map(printable, keys[:MOST_SKIPPED]), *more])}"
 
 
 def _files(plan: PipelinePlan) -> RenderableType:

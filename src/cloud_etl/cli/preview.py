@@ -25,7 +25,9 @@ def show_tables(project: Project, report: RunReport) -> None:
         for loaded in (table for pipeline in report.pipelines for table in pipeline.tables):
             schema, name = loaded.table.split(".")
             rows = connection.table(f'"{schema}"."{name}"').limit(ROWS)
-            view = Table(title=f"{loaded.table}, {loaded.rows_after:,} rows", title_justify="left", box=None, pad_edge=False)
+            view = Table(
+                title=f"{loaded.table}, {loaded.rows_after:,} rows", title_justify="left", box=None, pad_edge=False
+            )
             for column in rows.columns[:_MOST_COLUMNS]:
                 view.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
             for row in rows.fetchall():

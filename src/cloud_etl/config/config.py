@@ -13,16 +13,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cloud_etl import backends
-from cloud_etl.config.findings import dotted, problems_of
-from cloud_etl.config.overlay import ENVIRONMENTS, apply_override, find_override, merge_environments, variables, walk
+from cloud_etl.config.findings import confused, dotted, problems_of
+from cloud_etl.config.overlay import ENVIRONMENTS, merge_environments
+from cloud_etl.config.project_files import PROJECT_FILE, overlooked, read_files, with_overrides
 from cloud_etl.config.secrets import Fetch, reference_error, resolve_environment
-from cloud_etl.config.yaml_positions import Document, Place, YamlPath, place_of, read_yaml
+from cloud_etl.config.yaml_positions import Document, Place, YamlPath, place_of, walk
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.spec import EnvironmentSpec, PipelineSpec, ProjectSpec
 from cloud_etl.errors import ConfigError, Problem, UsageError
 
-PROJECT_FILE = "cloud-etl.yaml"
-PIPELINES_FOLDER = "pipelines"
 ENVIRONMENT_VARIABLE = "CLOUD_ETL_ENV"
 DEFAULT = Place("default")
 Model = TypeVar("Model", bound=BaseModel)
@@ -70,12 +69,6 @@ class LoadedProject:
         return replace(self, environment=resolve_environment(self.environment, self.environ, fetch))
 
 
-@dataclass(frozen=True, slots=True)
-class _Files:
-    project: Document
-    pipelines: tuple[Document, ...]
-
-
 def find_project(start: Path) -> Path:
     """The nearest folder at or above `start` that holds cloud-etl.yaml.
 
@@ -105,7 +98,7 @@ def load_project(root: Path, env: str | None, environ: Mapping[str, str]) -> Loa
     """
     backends.register_families()
     problems: list[Problem] = []
-    files = _overridden(_read(root, problems), environ, problems)
+    files = with_overrides(read_files(root, problems), environ, problems)
     merged, found = merge_environments(files.project)
     problems += [*found, *_references(files.project)]
     # Where no environment is left the circle is the finding, not that there is no environment.
@@ -125,68 +118,15 @@ def load_project(root: Path, env: str | None, environ: Mapping[str, str]) -> Loa
         pipelines={pipeline.pipeline: pipeline for _, pipeline in valid},
         origins={dotted(path): place for path, place in merged.places.items() if path},
         places={pipeline.pipeline: document.places for document, pipeline in valid},
-        warnings=tuple(_overlooked(root)),
+        warnings=tuple(overlooked(root)),
         environ=environ,
     )
-
-
-def _shown(path: Path) -> str:
-    """How messages name a file: from the working folder where it lies below it."""
-    here = Path.cwd()
-    return path.absolute().relative_to(here).as_posix() if path.absolute().is_relative_to(here) else str(path)
-
-
-def _read(root: Path, problems: list[Problem]) -> _Files:
-    """Every file that can be read; the findings of the others are added to problems."""
-    folder = root / PIPELINES_FOLDER
-    paths = sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
-    if not paths:
-        problems.append(
-            Problem(f"no pipelines: there is no *.yaml in {_shown(folder)}", _shown(root / PROJECT_FILE), 1)
-        )
-    documents: list[Document] = []
-    for path in (root / PROJECT_FILE, *paths):
-        try:
-            documents.append(read_yaml(path, _shown(path)))
-        except ConfigError as exc:
-            problems += exc.problems
-            if path.name == PROJECT_FILE:
-                # Without the project nothing below can be judged, but the syntax of the other files still can.
-                documents.append(Document(_shown(path), {}, {}))
-    return _Files(documents[0], tuple(documents[1:]))
-
-
-def _overridden(files: _Files, environ: Mapping[str, str], problems: list[Problem]) -> _Files:
-    """The documents with the values of CLOUD_ETL__* variables in place."""
-    project, pipelines = files.project, list(files.pipelines)
-    for variable, parts in variables(environ).items():
-        try:
-            if parts[0].lower() == PIPELINES_FOLDER:
-                number = _pipeline_number(variable, parts, pipelines)
-                document, model, rest = pipelines[number], PipelineSpec, parts[2:]
-                override = find_override(variable, environ[variable], rest, model, document.data)
-                pipelines[number] = apply_override(document, override)
-            elif project.places:
-                override = find_override(variable, environ[variable], parts, ProjectSpec, project.data)
-                project = apply_override(project, override)
-        except ConfigError as exc:
-            problems += [Problem(problem.message, variable) for problem in exc.problems]
-    return _Files(project, tuple(pipelines))
-
-
-def _pipeline_number(variable: str, parts: tuple[str, ...], documents: list[Document]) -> int:
-    names = [str(document.data.get("pipeline")).lower() for document in documents]
-    if len(parts) < 3 or parts[1].lower() not in names:
-        hint = did_you_mean(parts[1].lower(), names) if len(parts) > 1 else ""
-        raise ConfigError(
-            [Problem(f"name a pipeline and a key: CLOUD_ETL__PIPELINES__<PIPELINE>__<KEY>{hint}", variable)]
-        )
-    return names.index(parts[1].lower())
 
 
 def _validated(model: type[Model], document: Document, problems: list[Problem]) -> Model | None:
     if not document.places:
         return None
+    problems += confused(document, model)
     try:
         return model.model_validate(document.data)
     except ValidationError as exc:
@@ -232,13 +172,6 @@ def _choose(env: str | None, environ: Mapping[str, str], spec: ProjectSpec, docu
         raise ConfigError([Problem(message, ENVIRONMENT_VARIABLE)])
     place = document.place(("default_environment",))
     raise ConfigError([place.problem(f"{message}; set default_environment, or choose one with --env")])
-
-
-def _overlooked(root: Path) -> Iterator[Problem]:
-    """Pipeline files in subfolders, which are not read."""
-    for path in sorted((root / PIPELINES_FOLDER).glob("*/*")):
-        if path.suffix in (".yaml", ".yml"):
-            yield Problem(f"not read: pipeline files stand in {PIPELINES_FOLDER}/ itself", _shown(path))
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:

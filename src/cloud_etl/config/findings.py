@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from cloud_etl.config.model_tree import at, below, given, is_text, keys, members, model_of, wanted
-from cloud_etl.config.yaml_positions import Document, Place, YamlPath
+from cloud_etl.config.yaml_positions import Document, Place, YamlPath, walk
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.spec import Family
 from cloud_etl.errors import Problem
@@ -50,6 +50,17 @@ def problems_of(error: ValidationError, document: Document, model: type[BaseMode
         problem = place.problem(f"{dotted(where)}: {message}" if where else message)
         problems.setdefault((place, str(where[-1:]), message), problem)
     return list(problems.values())
+
+
+def confused(document: Document, model: type[BaseModel]) -> list[Problem]:
+    """Places where true or false stands for a number, which pydantic takes for 1 and 0."""
+    problems = []
+    for path, value in walk(document.data, ()):
+        kinds = members(at(model, path)) if isinstance(value, bool) else ()
+        if kinds and bool not in kinds and (int in kinds or float in kinds):
+            message = f"{dotted(path)}: wants {wanted(at(model, path))}, not {given(value)}"
+            problems.append(document.place(path).problem(message))
+    return problems
 
 
 def dotted(path: YamlPath) -> str:

@@ -39,10 +39,10 @@ class _EditorSchema(GenerateJsonSchema):
         return made
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """Where code reads a number first, text such as `50%` is written as well."""
+        """Where code reads a number or a list first, text such as `50%` or a single name is written as well."""
         made = super().function_before_schema(schema)
-        numeric = made.get("type") in ("number", "integer") and "json_schema_input_schema" not in schema
-        return {"anyOf": [made, {"type": "string"}]} if numeric else made
+        read = made.get("type") in ("number", "integer", "array") and "json_schema_input_schema" not in schema
+        return {"anyOf": [made, {"type": "string"}]} if read else made
 
     def field_title_should_be_set(self, schema: object) -> bool:
         """No titles: they repeat the keys."""

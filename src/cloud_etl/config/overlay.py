@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from cloud_etl.config.findings import dotted
 from cloud_etl.config.model_tree import EXTENDS, below, given, is_optional, is_text, keys, model_of
-from cloud_etl.config.yaml_positions import Document, Place, YamlPath, parse_value, scalar
+from cloud_etl.config.yaml_positions import Document, Place, YamlPath, parse_value, walk
+from cloud_etl.config.yaml_scalars import scalar
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import ConfigError, Problem
 
@@ -100,14 +101,6 @@ def merge_environments(document: Document) -> tuple[Document, list[Problem]]:
         if isinstance(merged, Mapping):
             whole[name] = {key: value for key, value in merged.items() if key != EXTENDS}
     return Document(document.file, {**document.data, ENVIRONMENTS: whole}, places), list(dict.fromkeys(problems))
-
-
-def walk(value: object, path: YamlPath) -> Iterator[tuple[YamlPath, object]]:
-    """A value and every value below it, with their paths."""
-    yield path, value
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield from walk(item, (*path, key))
 
 
 def _match(part: str, variable: str, path: YamlPath, annotation: object, here: object) -> str:

@@ -1,19 +1,14 @@
-"""Read YAML into plain data and an index that tells on which line each value stands.
-
-Scalars follow the YAML 1.2 core schema, and where a number would lose what was written (`007`, `1_000`, more digits
-than a float holds) the text is kept. So `no`, `on`, `12:30`, `2026-01-31` and `0o17` stay text.
-"""
+"""Read YAML into plain data and an index that tells on which line each value stands."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 import yaml
 
+from cloud_etl.config.yaml_scalars import scalar
 from cloud_etl.errors import ConfigError, Problem
 
 YamlPath = tuple[str | int, ...]
@@ -21,11 +16,6 @@ YamlPath = tuple[str | int, ...]
 
 # Aliases are copied out; a page of nested aliases would fill the memory without a limit.
 MAX_VALUES = 100_000
-_NULL = re.compile(r"|~|null|Null|NULL")
-_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,37})")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
-_UNQUOTED = re.compile(r"[A-Za-z0-9_./$][^\n\r\t#:]*(:(?=\S)[^\n\r\t#:]*)*(?<!\s)")
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = "plain"
 _MERGE = "<<"
@@ -67,6 +57,14 @@ def place_of(path: YamlPath, places: Mapping[YamlPath, Place]) -> Place | None:
         if found is not None:
             return found
     return None
+
+
+def walk(value: object, path: YamlPath) -> Iterator[tuple[YamlPath, object]]:
+    """A value and every value below it, with their paths."""
+    yield path, value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from walk(item, (*path, key))
 
 
 def read_yaml(path: Path, shown_as: str) -> Document:
@@ -119,25 +117,6 @@ def parse_value(text: str, shown_as: str) -> object:
     if reader.problems:
         raise ConfigError(reader.problems)
     return value
-
-
-def scalar(text: str) -> object:
-    """The value that an unquoted YAML 1.2 scalar stands for; text where a number would lose what was written."""
-    if _NULL.fullmatch(text):
-        return None
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        number = float(text)
-        return number if Decimal(repr(number)) == Decimal(text) else text
-    return text
-
-
-def reads_as_text(text: str) -> bool:
-    """Whether a text, written without quotes, is read as that text again."""
-    return text.isprintable() and _UNQUOTED.fullmatch(text) is not None and scalar(text) is text
 
 
 def _compose(text: str, shown_as: str) -> yaml.Node | None:

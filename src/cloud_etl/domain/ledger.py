@@ -19,6 +19,7 @@ class FileCount:
         staged: rows in the staged Parquet footers that came from this file.
         rejected: rows in the quarantine that came from this file.
         codes: rejected records by reason code.
+        notes: what a person should know of how the file was read: columns taken by a similar name, dropped, missing.
     """
 
     uri: str
@@ -28,6 +29,7 @@ class FileCount:
     staged: int
     rejected: int
     codes: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

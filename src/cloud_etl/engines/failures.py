@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.errors import CloudEtlError, DiskSpaceError, EngineError, StepFailedError, UsageError
+from cloud_etl.errors import CloudEtlError, ConfigError, DiskSpaceError, EngineError, Problem, StepFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +74,7 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
     """Translate what the engine raises while it analyses an expression; no row has been read.
 
     Raises:
-        UsageError: the expression does not parse, or names a column or function that is not there.
+        ConfigError: the expression does not parse, or names a column or function that is not there.
     """
     from pyspark.errors import PySparkException
 
@@ -86,13 +86,15 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
         if match := _IDENTIFIER.search(text):
             name = match[1] or match[2]
             text, hint = f"there is no column {name!r}", did_you_mean(name, known)
-        raise UsageError(f"{label}: {text}{hint}. No row was read; correct the pipeline file.") from None
+        raise ConfigError([Problem(f"{label}: {text}{hint}")]) from None
 
 
 def _translated(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> CloudEtlError:
     text = str(exc)
     if _matches(text, "resources exhausted|failed to allocate|memory limit"):
-        return EngineError(f"{what} needs more than the engine's memory pool. Nothing was published; raise engine.memory.")
+        return EngineError(
+            f"{what} needs more than the engine's memory pool. Nothing was published; raise engine.memory."
+        )
     if _matches(text, "no space left|os error 28"):
         return DiskSpaceError(f"{what}: the scratch folder is full. Nothing was published; free space or set scratch.")
     if _matches(text, "file name too long|os error 36"):
@@ -114,7 +116,9 @@ def _failed_step(exc: PySparkException, what: str, probes: tuple[Probe, ...]) ->
         except PySparkException as own:
             return StepFailedError(f"{probe.label} {_reason(own)}. Nothing was published.")
     labels = ", ".join(probe.label for probe in probes)
-    return StepFailedError(f"{what} failed{f' in one of {labels}' if labels else ''}: it {_reason(exc)}. Nothing was published.")
+    return StepFailedError(
+        f"{what} failed{f' in one of {labels}' if labels else ''}: it {_reason(exc)}. Nothing was published."
+    )
 
 
 def _evaluate(frame: DataFrame) -> None:

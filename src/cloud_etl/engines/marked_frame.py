@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -15,7 +15,7 @@ from cloud_etl.engines.failures import Probe, engine_errors
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 FATE = "_fate"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -97,6 +97,14 @@ class MarkedFrame:
     probes: tuple[Probe, ...] = ()
     size_bytes: int = 0
 
+    @classmethod
+    def of_accepted(cls, session: SparkSession, paths: Sequence[Path]) -> MarkedFrame:
+        """The rows of written files, all of them in; at least one file, for an engine would not miss them."""
+        from pyspark.sql import functions as F
+
+        frame = session.read.parquet(*(str(path) for path in paths)).withColumn(FATE, F.lit(0))
+        return cls(frame, size_bytes=sum(path.stat().st_size for path in paths))
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The user's columns, without _row_id and _fate."""
@@ -104,7 +112,11 @@ class MarkedFrame:
 
     @property
     def alive(self) -> Column:
-        """Condition that holds for the rows still in."""
+        """Condition that holds for the rows still in, for use inside `when` and aggregates.
+
+        Not for `where` or a join: an engine pushes such a filter into the marks below it, and its plan triples with
+        each mark (measured on Sail: 8 marks 0.4 s, 10 marks 4 s, 12 marks 2 minutes, before a row is read).
+        """
         from pyspark.sql import functions as F
 
         return F.col(FATE) == 0
@@ -186,7 +198,12 @@ def column(name: str) -> Column:
     """The column of that exact name, whatever characters it holds."""
     from pyspark.sql import functions as F
 
-    return F.col("`" + name.replace("`", "``") + "`")
+    return F.col(quoted(name))
+
+
+def quoted(name: str) -> str:
+    """The name as Spark SQL takes it literally."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _folder_value(name: str) -> Column:

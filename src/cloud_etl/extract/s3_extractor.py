@@ -66,10 +66,10 @@ class S3Extractor:
         paths = [self.store.local_path(file.key) for file in files]
         in_place = [LocalFile(file, path) for file, path in zip(files, paths, strict=True) if path is not None]
         self._check_disk(files, copies=0 if in_place else 1)
+        self._progress.files(len(files), sum(file.size_bytes for file in files))
         if in_place:
             return tuple(in_place)
         folder = self._run.scratch / "download"
-        self._progress.files(len(files), sum(file.size_bytes for file in files))
         pool = ThreadPoolExecutor(max_workers=_PARALLEL_FILES)
         try:
             return tuple(pool.map(lambda numbered: self._fetch(folder, *numbered), enumerate(files)))
@@ -88,7 +88,7 @@ class S3Extractor:
             FileRefusedError: a whole file does not fit its contract.
             ObjectChangedError: a file was overwritten while it was read; nothing was loaded.
         """
-        from cloud_etl.extract.reader import read_batch
+        from cloud_etl.extract.reader.read_batch import read_batch
 
         try:
             batch = read_batch(tuple(local), self._spec, self._run, self._progress)

@@ -66,5 +66,5 @@ def shortened(text: str, length: int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control characters, direction marks and halves of characters spelled out: data must not steer a screen."""
+    """The text with control characters and direction marks spelled out, so that data cannot steer a screen."""
     return text.translate(_CONTROLS)

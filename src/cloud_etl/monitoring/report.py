@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.ledger import DROPPED, RowLedger
@@ -20,9 +21,9 @@ def to_json(report: RunReport) -> str:
 
     Source: docs/reference/run-report.md
     """
-    body = cast("dict[str, object]", encode(report))
+    body = _object(replace(report, pipelines=()))
     body["pipelines"] = [
-        {**cast("dict[str, object]", encode(one)), "ledger": None if one.ledger is None else _ledger(one.ledger)}
+        {**_object(replace(one, ledger=None)), "ledger": None if one.ledger is None else _ledger(one.ledger)}
         for one in report.pipelines
     ]
     return _dumps({"schema_version": SCHEMA_VERSION, "exit_code": report.exit_code, **body})
@@ -90,17 +91,19 @@ def _summary(report: RunReport) -> dict[str, object]:
 
 
 def _ledger(ledger: RowLedger) -> dict[str, object]:
-    equations = [
-        {**cast("dict[str, object]", encode(equation)), "holds": equation.holds} for equation in ledger.equations()
-    ]
+    equations = ledger.equations()
     return {
-        **cast("dict[str, object]", encode(ledger)),
+        **_object(ledger),
         "records_read": ledger.records_read,
         "rejected_by_reader": ledger.rejected_by_reader,
         "dropped": {status: ledger.dropped(status) for status in DROPPED},
-        "equations": equations,
-        "reconciles": ledger.reconciles,
+        "equations": [{**_object(equation), "holds": equation.holds} for equation in equations],
+        "reconciles": all(equation.holds for equation in equations),
     }
+
+
+def _object(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", encode(value))
 
 
 def _dumps(value: Mapping[str, object] | list[dict[str, object]]) -> str:

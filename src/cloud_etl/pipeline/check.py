@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from graphlib import CycleError, TopologicalSorter
 
 from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject
 from cloud_etl.config.findings import dotted
 from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.domain.schema import LINEAGE, ColumnType
+from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem, UsageError
+from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
 from cloud_etl.pipeline.expressions import columns_named, is_aggregate
-from cloud_etl.pipeline.order import find_output, upstream
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
 
-Columns = Mapping[str, ColumnType | None]
 _SCD2_COLUMNS = ("valid_from", "valid_to", "is_current")
-# How alike a table must be to one of the project's to be taken for a slip and not for a table of somebody else.
-_SLIP = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +37,12 @@ def check_project(loaded: LoadedProject) -> None:
         ConfigError: every finding with file and line.
     """
     flows = {name: _flow(spec) for name, spec in loaded.pipelines.items()}
+    outputs = {name: columns for flow in flows.values() for name, columns in flow.outputs.items()}
     problems = list(_environments(loaded))
     for name, spec in loaded.pipelines.items():
-        findings = [*check_source(spec), *flows[name].findings, *_references(spec, loaded.pipelines, flows)]
+        findings = [*check_source(spec), *flows[name].findings, *check_references(spec, loaded.pipelines, outputs)]
         problems += [loaded.place(name, path).problem(f"{dotted(path)}: {message}") for path, message in findings]
-    problems += _circles(loaded)
+    problems += circles(loaded)
     if problems:
         raise ConfigError(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file or "", problem.line or 0)))
 
@@ -77,14 +73,10 @@ def _flow(spec: PipelineSpec) -> _Flow:
             columns = None
             continue
         path = ("transform", number, step.kind)
-        try:
-            after = step.columns_after(columns)
-        except ValueError as exc:
-            flow.findings.append((path, str(exc)))
-            # What this step would have made is not known: what names it later is not judged.
-            columns = None
-            continue
-        flow.findings.extend(_expressions(step.expressions, {**columns, **(after or {})}, path))
+        after, told = _after(step, columns)
+        flow.findings.extend((path, message) for message in told)
+        known = None if told and after is None else {**columns, **(after or {})}
+        flow.findings.extend(_expressions(step.expressions, known, path))
         columns = after
     for number, check in enumerate(spec.quality.checks):
         if isinstance(check, Check):
@@ -95,8 +87,40 @@ def _flow(spec: PipelineSpec) -> _Flow:
     return flow
 
 
+def _after(step: Step, columns: Columns) -> tuple[Columns | None, list[str]]:
+    """Columns after a step, and what is wrong with it.
+
+    A step tells one missing column at a time. Each text in the step is tried as a column until there is nothing more to
+    tell, so that all of them are told, and later steps are judged as if they were there.
+    """
+    told: list[str] = []
+    for name in [None, *(name for name in _texts(step.model_dump()) if name not in columns)]:
+        trial = columns if name is None else {**columns, name: None}
+        try:
+            return step.columns_after(trial), told
+        except ValueError as exc:
+            # What comes after `;` lists columns, the tried one among them.
+            heads = [message.partition(";")[0] for message in told]
+            if str(exc).partition(";")[0] not in heads:
+                columns = trial
+                told.append(str(exc))
+    return None, told
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in the settings of a step, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (str(key), *_texts(item))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _texts(item)
+
+
 def _check(check: Check, columns: Columns | None, path: YamlPath) -> Iterator[Finding]:
-    yield from _missing(check.columns_used, columns, path)
+    yield from missing(check.columns_used, columns, path)
     yield from _expressions(check.expressions, columns, path)
     if columns is not None:
         yield from ((path, problem) for problem in check.type_problems(columns))
@@ -106,13 +130,13 @@ def _output(output: OutputSpec, columns: Columns | None, path: YamlPath) -> Iter
     if output.aggregate is not None:
         yield from _aggregate(output, columns, (*path, "aggregate"))
     else:
-        yield from _missing(output.columns, columns, (*path, "columns"))
+        yield from missing(output.columns, columns, (*path, "columns"))
     if output.aggregate is not None and output.columns:
         yield (*path, "columns"), "an aggregate publishes its groups and metrics; leave columns out"
     yield from _twice(output.columns, (*path, "columns"))
     yield from _twice(output.partition_by, (*path, "partition_by"))
     available = _columns_of(output, columns)
-    yield from _missing(output.partition_by, available, (*path, "partition_by"))
+    yield from missing(output.partition_by, available, (*path, "partition_by"))
     yield from _load(output, available, (*path, "load"))
 
 
@@ -120,10 +144,10 @@ def _load(output: OutputSpec, available: Columns | None, path: YamlPath) -> Iter
     load = output.load
     if load is None:
         return
-    yield from _missing(load.keys, available, (*path, "keys"))
+    yield from missing(load.keys, available, (*path, "keys"))
     yield from _twice(load.keys, (*path, "keys"))
-    yield from _missing(load.sortkey, available, (*path, "sortkey"))
-    yield from _missing([load.distkey] if load.distkey else [], available, (*path, "distkey"))
+    yield from missing(load.sortkey, available, (*path, "sortkey"))
+    yield from missing([load.distkey] if load.distkey else [], available, (*path, "distkey"))
     for name in _SCD2_COLUMNS if load.mode == "scd2" else ():
         if name in (available or {}):
             yield (*path, "mode"), f"scd2 makes the column {name!r} itself; rename the one that is there"
@@ -133,7 +157,7 @@ def _aggregate(output: OutputSpec, columns: Columns | None, path: YamlPath) -> I
     spec = output.aggregate
     if spec is None:
         return
-    yield from _missing(spec.group_by, columns, (*path, "group_by"))
+    yield from missing(spec.group_by, columns, (*path, "group_by"))
     yield from _twice(spec.group_by, (*path, "group_by"))
     for name, expression in spec.metrics.items():
         here = (*path, "metrics", name)
@@ -166,70 +190,9 @@ def _expressions(expressions: tuple[str, ...], columns: Columns | None, path: Ya
         if columns is not None:
             # Expressions are read by the engine, which does not tell upper case from lower.
             known = {name.lower() for name in columns}
-            yield from _missing([name for name in named if name.lower() not in known], columns, path)
-
-
-def _missing(names: tuple[str, ...] | list[str], columns: Columns | None, path: YamlPath) -> Iterator[Finding]:
-    if columns is None:
-        return
-    for name in names:
-        if name not in columns:
-            yield path, f"there is no column {name!r} here{did_you_mean(name, columns)}"
+            yield from missing([name for name in named if name.lower() not in known], columns, path)
 
 
 def _twice(names: tuple[str, ...], path: YamlPath) -> Iterator[Finding]:
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield path, f"column {name!r} stands here twice"
-
-
-def _reading(spec: PipelineSpec) -> Iterator[tuple[YamlPath, Step | Check]]:
-    """Steps and checks that read something, with their paths."""
-    for number, step in enumerate(spec.transform):
-        if isinstance(step, Step) and step.references:
-            yield ("transform", number, step.kind), step
-    for number, check in enumerate(spec.quality.checks):
-        if isinstance(check, Check) and check.references:
-            yield ("quality", "checks", number, check.kind), check
-
-
-def _references(
-    spec: PipelineSpec, pipelines: Mapping[str, PipelineSpec], flows: Mapping[str, _Flow]
-) -> Iterator[Finding]:
-    """Names of pipelines, outputs and tables that lead nowhere, and columns that are not there."""
-    for path, reader in _reading(spec):
-        for name in reader.references:
-            found = find_output(name, pipelines)
-            if found is not None:
-                columns = flows[found[0].pipeline].outputs[found[1].name]
-                referred = getattr(reader, "referred_columns", ())
-                yield from ((path, f"{name}: {message}") for _, message in _missing(referred, columns, path))
-            elif (wrong := _unknown(name, pipelines)) is not None:
-                yield path, wrong
-
-
-def _unknown(name: str, pipelines: Mapping[str, PipelineSpec]) -> str | None:
-    """Why a reference leads nowhere; None for a schema.table that may have been made by somebody else."""
-    outputs = [output for spec in pipelines.values() for output in spec.outputs]
-    tables = [output.load.table for output in outputs if output.load is not None]
-    if "." in name:
-        close = get_close_matches(name, tables, n=1, cutoff=_SLIP)
-        return f"no output loads into table {name!r}; did you mean {close[0]!r}?" if close else None
-    known = [*pipelines, *(output.name for output in outputs), *tables]
-    return f"there is no pipeline, output or table {name!r}{did_you_mean(name, known)}"
-
-
-def _circles(loaded: LoadedProject) -> Iterator[Problem]:
-    """Pipelines that read one another in a circle."""
-    graph = {name: sorted(upstream(name, loaded.pipelines)) for name in sorted(loaded.pipelines)}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as exc:
-        # graphlib names each before the one that reads it; people read the other way round.
-        circle = list(reversed(exc.args[1]))
-        first, second = circle[0], circle[1]
-        for path, reader in _reading(loaded.pipelines[first]):
-            owners = [find_output(name, loaded.pipelines) for name in reader.references]
-            if any(owner is not None and owner[0].pipeline == second for owner in owners):
-                message = f"pipelines read one another in a circle: {' -> '.join(circle)}"
-                yield loaded.place(first, path).problem(message)
-                return

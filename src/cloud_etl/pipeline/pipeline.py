@@ -214,7 +214,7 @@ class ETLPipeline:
         self.account.ledger = ledger
         accounts.require_reconciled(ledger, left_behind)
 
-    def _record(self, step: str, **facts: str | int | float | None) -> None:
+    def _record(self, step: str, **facts: str | float | None) -> None:
         """Write a finished step to the journal and the log."""
         self._journal.record(self._run.pipeline, step, facts)
         log.info(f"{step}.done", **facts)

@@ -53,7 +53,6 @@ class Project:
 
         Raises:
             ConfigError: every finding with file and line.
-            SecretError: a ${env:} or ${secret:} of the environment cannot be resolved.
         """
         return cls(load_project(find_project(Path(path)), env, os.environ if environ is None else environ))
 
@@ -94,7 +93,7 @@ class Project:
         from cloud_etl.pipeline.wiring import Wiring
 
         names = self._names(pipelines)
-        with Wiring(self.loaded, NoProgress()) as wiring:
+        with Wiring(self.loaded.resolved(), NoProgress()) as wiring:
             return make_plan(wiring.components(read_only=True), names, run_date or _today())
 
     def run(
@@ -117,6 +116,7 @@ class Project:
 
         Raises:
             ConfigError: the configuration is off; nothing was run.
+            SecretError: a ${env:} or ${secret:} of the environment cannot be resolved; nothing was run.
             CloudEtlError: store, warehouse or engine cannot be opened; nothing was run.
             RunInterruptedError: Ctrl-C or SIGTERM; the report of what was done is written.
         """
@@ -126,9 +126,9 @@ class Project:
 
         self.validate()
         names = self._names(pipelines)
-        runner = Runner(self.loaded, progress or NoProgress())
-        spec = self.loaded.environment.log
-        with start_logging(spec, self.loaded.root, runner.run_id, log, known_secrets) as opened:
+        loaded = self.loaded.resolved()
+        runner = Runner(loaded, progress or NoProgress())
+        with start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened:
             return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None)
 
     def records(self) -> Records:
@@ -136,7 +136,7 @@ class Project:
         from cloud_etl.pipeline.records import Records
         from cloud_etl.pipeline.wiring import open_store
 
-        return Records(open_store(self.loaded))
+        return Records(open_store(self.loaded.resolved()))
 
     def _names(self, pipelines: Iterable[str] | None) -> tuple[str, ...]:
         known = self.loaded.pipelines

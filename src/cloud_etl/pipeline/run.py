@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from cloud_etl.config.secrets import known_secrets
 from cloud_etl.domain.run import PipelineReport, RunContext, RunReport
 from cloud_etl.errors import CloudEtlError, RunInterruptedError
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
+from cloud_etl.monitoring.redaction import Redactor
 from cloud_etl.pipeline.history import histories
 from cloud_etl.pipeline.order import upstream
 from cloud_etl.pipeline.pipeline import ETLPipeline
@@ -82,10 +85,15 @@ class Runner:
             return pipeline.report(exc), exc
         except CloudEtlError as exc:
             log.error("pipeline.failed", pipeline=name, error=str(exc), exit_code=exc.exit_code)
-            return pipeline.report(exc), None
-        except Exception as exc:  # noqa: BLE001 - one pipeline's bug must not cost the others' load or the report
+            return self._failed(pipeline, exc), None
+        except Exception as exc:
             log.exception("pipeline.crashed", pipeline=name)
-            return pipeline.report(exc), None
+            return self._failed(pipeline, exc), None
+
+    def _failed(self, pipeline: ETLPipeline, error: Exception) -> PipelineReport:
+        """The report of a pipeline that failed; what libraries say may hold an address with a password."""
+        report = pipeline.report(error)
+        return replace(report, error=Redactor(known_secrets).text(report.error or type(error).__name__))
 
     def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
         return RunReport(

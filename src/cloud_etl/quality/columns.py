@@ -1,4 +1,4 @@
-"""Columns of a frame by their exact name, whatever characters it has."""
+"""Make sure that the columns a check names are there."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
-
-
-def column(name: str) -> Column:
-    """The column of that name; dots and blanks in it are part of the name."""
-    from pyspark.sql import functions as F
-
-    return F.col("`" + name.replace("`", "``") + "`")
+    from pyspark.sql import DataFrame
 
 
 def require(frame: DataFrame, names: Iterable[str], label: str) -> None:

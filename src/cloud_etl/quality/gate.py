@@ -87,6 +87,8 @@ class QualityGate:
         prepared = check.prepare(marked, self._context)
         marked = marked.with_frame(prepared.frame)
         for rule, failing in zip(check.rules, prepared.failing, strict=True):
+            if check.expressions:
+                marked = marked.probing(f"check {rule.label}", failing)
             marked = marked.mark(failing, Fate(rule.label, "rejected", rule.label))
         return marked.with_frame(marked.frame.drop(*prepared.added)) if prepared.added else marked
 

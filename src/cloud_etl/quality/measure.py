@@ -8,6 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
 
+from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame
 from cloud_etl.quality.port import BatchCheck, ComparingCheck, GateContext, RowCheck
 
@@ -56,6 +57,8 @@ def measure(
             continue
         prepared = check.prepare(marked, context)
         marked = marked.with_frame(prepared.frame)
+        if check.expressions:
+            marked = marked.probing(f"check {check.label}", prepared.failing[0])
         failing.update(zip(check.labels, prepared.failing, strict=True))
     found = _aggregate(marked, failing, wanted)
     # Rows counted by a query of their own may overlap with the others: their sum is an upper bound of the rows.
@@ -76,7 +79,8 @@ def _aggregate(marked: MarkedFrame, failing: Mapping[str, Column], wanted: Mappi
     if not columns:
         return Measured()
     named = [column.alias(f"v{place}") for place, column in enumerate(columns)]
-    row = marked.frame.agg(*named).first()
+    with engine_errors("counting the rows that fail a check", marked.probes):
+        row = marked.frame.agg(*named).first()
     values: list[object] = list(row) if row is not None else [None] * len(columns)
     counts = [int(str(value or 0)) for value in values[: len(columns) - len(wanted)]]
     failed = dict(zip(failing, counts, strict=False))

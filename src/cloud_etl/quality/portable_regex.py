@@ -9,6 +9,7 @@ form (look-around, back references, possessive quantifiers, word boundaries) is 
 from __future__ import annotations
 
 import re
+import warnings
 
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r" \t\n\r\x0B\f"}
 _CONTROLS = {"t": r"\t", "n": r"\n", "r": r"\r", "f": r"\f", "v": r"\x0B", "a": r"\x07"}
@@ -25,10 +26,16 @@ def portable(pattern: str) -> str:
     Raises:
         ValueError: the pattern is broken, or uses something that engines answer differently or not at all.
     """
-    try:
-        re.compile(pattern, re.ASCII)
-    except re.error as error:
-        raise ValueError(f"the regex {pattern!r} is broken: {error}") from error
+    with warnings.catch_warnings():
+        # Python warns of [[ and && inside a class, which are set operations elsewhere.
+        warnings.simplefilter("error", FutureWarning)
+        try:
+            re.compile(pattern, re.ASCII)
+        except re.error as error:
+            raise ValueError(f"the regex {pattern!r} is broken: {error}") from error
+        except FutureWarning as warning:
+            reason = str(warning)[:1].lower() + str(warning)[1:]
+            raise ValueError(f"the regex {pattern!r} is ambiguous: {reason}; escape it with a backslash") from None
     flags = _FLAGS.match(pattern)
     body = _Scanner(pattern[flags.end() :] if flags else pattern).rewrite()
     return rf"\A{'(?iu)' if flags else ''}(?:{body})\z"

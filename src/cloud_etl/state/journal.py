@@ -6,12 +6,12 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloud_etl.errors import ObjectExistsError, ObjectMissingError
+from cloud_etl.errors import ObjectExistsError
 
 if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
@@ -42,20 +42,6 @@ def list_runs(store: ObjectStore, limit: int | None = None) -> tuple[str, ...]:
     """Ids of the runs that left something below runs/, the newest first."""
     ids = sorted((name for name in store.folders(RUNS) if _RUN_ID.fullmatch(name)), reverse=True)
     return tuple(ids[:limit])
-
-
-def reports(store: ObjectStore, limit: int, name: str = "report.json") -> Iterator[tuple[str, bytes]]:
-    """Id and report of the last runs that wrote one, the newest first; a killed run has none."""
-    found = 0
-    for run_id in list_runs(store):
-        if found == limit:
-            return
-        try:
-            data = Journal(store, run_id).read(name)
-        except ObjectMissingError:
-            continue
-        found += 1
-        yield run_id, data
 
 
 class Journal:

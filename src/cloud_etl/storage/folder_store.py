@@ -39,7 +39,7 @@ class FolderStore(ObjectStore):
     """Objects are files below a root; etags are hashes of the content.
 
     Not built on obstore's LocalStore: that one hides files whose names end in `#1`, cannot replace conditionally,
-    refuses whole listings for one odd name, and has time-based etags (docs/adr/0003).
+    follows links out of its root, and has time-based etags (docs/adr/0003).
     """
 
     def __init__(self, root: Path, s3: S3Spec, home: Path | None = None) -> None:

@@ -39,7 +39,7 @@ _HINTS = {
     "InvalidAccessKeyId": "The access key is unknown there: check the credentials and s3.endpoint.",
     "SignatureDoesNotMatch": "The secret key does not fit the access key: check the credentials.",
     "ExpiredToken": "The credentials have expired: get new ones and run again.",
-    "AccessDenied": "The credentials lack the permission: `cloud-etl iam` prints the policy that is needed.",
+    "AccessDenied": "The credentials lack the permission for this bucket or prefix: add it to their policy.",
 }
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 RANGE_BYTES = 16 << 20
 _PARALLEL = 4
 _CHUNK_BYTES = 1 << 20
-_MOST_CUTS = 4
-_FIRST_PAUSE_SECONDS = 0.2
 
 
 def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnBytes | None) -> None:
@@ -60,23 +56,15 @@ class _Download:
     on_bytes: OnBytes | None
 
     def fetch_range(self, start: int) -> None:
-        """Fetch one range; after a cut, go on from the last byte that came."""
+        """Fetch one range; obstore goes on from the last byte that came when a body is cut."""
         position = start
         end = min(start + RANGE_BYTES, self.ref.size_bytes)
-        cuts = 0
-        while position < end:
-            try:
-                for chunk in self._stream(position, end):
-                    position += self._store(chunk, position)
-                if position < end:
-                    raise TemporaryError(
-                        f"{self.ref.uri}: the body ended {end - position} bytes early. Try again later."
-                    )
-            except TemporaryError:
-                cuts += 1
-                if cuts > _MOST_CUTS:
-                    raise
-                time.sleep(_FIRST_PAUSE_SECONDS * 2**cuts * random.uniform(0.5, 1))  # noqa: S311 - jitter, no secret
+        if position == end:
+            return
+        for chunk in self._stream(position, end):
+            position += self._store(chunk, position)
+        if position != end:
+            raise TemporaryError(f"{self.ref.uri}: the body ended {end - position} bytes early. Try again later.")
 
     def _stream(self, start: int, end: int) -> Iterator[Buffer]:
         import obstore

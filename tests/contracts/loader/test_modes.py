@@ -89,7 +89,7 @@ def test_missing_keys_are_refused(bench, columns, mode):
 
 
 def test_keys_that_are_no_columns_are_refused(bench, columns):
-    with pytest.raises(TargetError, match="key order_id of shop.sales is no column"):
+    with pytest.raises(TargetError, match=r"key order_id of shop\.sales is no column"):
         bench.load_rows(LoadSpec(table=TABLE, mode="upsert", keys=("order_id",)), columns, [(1, "a")])
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud_etl.extract.s3_extractor import S3Extractor
 
 from cloud_etl.domain.run import Batch
+from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.pipeline import pipeline as orchestrator
 from cloud_etl.pipeline.outputs import Outputs
 from cloud_etl.pipeline.project import Project

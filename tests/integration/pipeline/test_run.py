@@ -25,7 +25,7 @@ def test_every_row_of_the_orders_is_accounted_for(opened: Project, rows: Query) 
     assert (ledger.records_read, ledger.rejected_by_reader, ledger.staged_footers) == (9, 2, 7)
     assert {step.reason: step.rows for step in ledger.steps if step.rows} == {
         "deduplicate.order_id": 1,
-        "quantity": 1,
+        "drop_nulls.quantity": 1,
         "real_customers": 1,
         "range.quantity": 1,
     }
@@ -101,7 +101,7 @@ def test_thresholds_refuse_the_batch_before_anything_is_published(shop: Path, ro
     report = Project.open(shop).run()
     failed = next(one for one in report.pipelines if one.pipeline == "orders")
     assert (failed.outcome, failed.exit_code) == ("failed", 3)
-    assert "quarantine show" in (failed.error or "")
+    assert "quarantine list" in (failed.error or "")
     assert list((shop / "data/processed-data").glob("orders_fact*")) == []
     assert rows("select count(*) from information_schema.tables where table_name = 'orders_fact'") == [(0,)]
 

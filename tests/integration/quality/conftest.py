@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -19,8 +18,9 @@ from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.quality import CheckResult, QualityReport
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Schema
-from cloud_etl.domain.spec import QualitySpec
+from cloud_etl.domain.spec import EngineSpec, QualitySpec
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written
+from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.history import BatchHistory
 from cloud_etl.quality.port import GateContext
@@ -29,19 +29,9 @@ STARTED = datetime(2024, 5, 10, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def session() -> Iterator[SparkSession]:
-    os.environ["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
-    os.environ["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(512 * 1024**2)
-    from pysail.spark import SparkConnectServer
-
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    spark = SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").create()
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
-    spark.conf.set("spark.sql.ansi.enabled", "true")
-    yield spark
-    spark.stop()
-    server.stop()
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("engine")) as manager:
+        yield manager.session
 
 
 @dataclass
@@ -92,7 +82,7 @@ class Lab:
     def frame(self, sql: str, unique_keys: tuple[frozenset[str], ...] = ()) -> MarkedFrame:
         """Rows of a query in its order; their lines count from 0."""
         numbered = sql if "_row_id" in sql else f"SELECT row_number() OVER () - 1 AS _row_id, * FROM ({sql})"
-        return MarkedFrame(self.table(numbered).withColumn(FATE, F.lit(0)), (), unique_keys)
+        return MarkedFrame(self.table(numbered).withColumn(FATE, F.lit(0)), unique_keys=unique_keys)
 
     def gate(self, checks: Sequence[Mapping[str, object]], **quality: object) -> QualityGate:
         register_families()

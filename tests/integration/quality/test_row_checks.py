@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloud_etl.errors import ConfigError
+from cloud_etl.errors import ConfigError, StepFailedError
 
 pytestmark = pytest.mark.integration
 
@@ -102,6 +102,13 @@ def test_columns_with_odd_names_can_be_checked(lab):
     assert lab.judge(sql, *checks).fates == {"range.unit.price (net)": 1, "not_null.a`b": 0}
 
 
+@pytest.mark.parametrize("on_fail", ["reject", "warn"])
+def test_an_expression_that_fails_on_the_data_is_named_and_the_row_is_not_shown(lab, on_fail):
+    with pytest.raises(StepFailedError, match="check whole casts a value") as failed:
+        lab.judge(ROWS, {"expression": {"that": "cast(code as int) > 1", "name": "whole", "on_fail": on_fail}})
+    assert "A1" not in str(failed.value)
+
+
 @pytest.mark.parametrize(
     ("check", "message"),
     [
@@ -111,7 +118,7 @@ def test_columns_with_odd_names_can_be_checked(lab):
         ({"in_set": {"column": "country", "values": [False]}}, "write it in quotes"),
         ({"pattern": {"column": "quantity", "regex": "1"}}, "a pattern needs text"),
         ({"expression": {"that": "quantity + 1"}}, "gives int, not true or false"),
-        ({"expression": {"that": "quantty > 1"}}, "cannot be read"),
+        ({"expression": {"that": "quantty > 1"}}, "there is no column 'quantty'; did you mean 'quantity'"),
         ({"references": {"column": "code", "to": "custmers"}}, "no 'custmers' to refer to; did you mean 'customers'"),
         ({"references": {"column": "code", "to": "customers", "key": "number"}}, "no column 'number'"),
         ({"references": {"column": "code", "to": "customers", "key": "id"}}, "cast one of them in transform"),

@@ -9,7 +9,14 @@ import pytest
 
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.spec import PipelineSpec, S3Spec
-from cloud_etl.errors import LeaseHeldError, ObjectChangedError, SourceError, TargetError, TemporaryError, UnsafeKeyError
+from cloud_etl.errors import (
+    LeaseHeldError,
+    ObjectChangedError,
+    SourceError,
+    TargetError,
+    TemporaryError,
+    UnsafeKeyError,
+)
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.state.lease import Lease
 from cloud_etl.storage.object_store import ObjectStore

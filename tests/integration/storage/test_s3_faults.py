@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(piece[:cut])
         if cut is not None:
             self.wfile.flush()
-            self.connection.close()
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *arguments: object) -> None:
         """The test looks at what arrives, not at a log."""
@@ -89,9 +91,10 @@ def server() -> Iterator[FaultyS3]:
 @pytest.fixture
 def store(server: FaultyS3, tmp_path: Path, monkeypatch) -> ObjectStore:
     monkeypatch.setattr(s3_download, "RANGE_BYTES", 64 << 10)
-    monkeypatch.setattr(s3_download, "_FIRST_PAUSE_SECONDS", 0.001)
     endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    return ObjectStore.open("s3://bucket", S3Spec(endpoint=endpoint, access_key_id="a", secret_access_key="b"), tmp_path)
+    return ObjectStore.open(
+        "s3://bucket", S3Spec(endpoint=endpoint, access_key_id="a", secret_access_key="b"), tmp_path
+    )
 
 
 @pytest.fixture

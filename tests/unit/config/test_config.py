@@ -153,6 +153,15 @@ def test_wrong_types_name_what_is_wanted_and_what_is_given(load, written, said):
         assert said.split(": ", 1)[1] in found[0] or "rename_from" in said
 
 
+def test_true_is_no_number(load):
+    text = pipeline().replace("format: csv", "format: csv, csv: {skip_lines: true}")
+    assert lines_of(load, ENVIRONMENTS.replace("cores: 8", "cores: false"), sales=text) == [
+        "cloud-etl.yaml:13: environments.prod.engine.cores: wants a whole number, not true or false",
+        "cloud-etl.yaml:13: environments.prod.engine.cores: must be at least 1",
+        "pipelines/sales.yaml:2: source.csv.skip_lines: wants a whole number, not true or false",
+    ]
+
+
 def test_an_unknown_step_has_a_did_you_mean_with_the_line_of_the_entry(load):
     text = (
         pipeline() + "quality:\n  checks:\n    - not_nul: {columns: [id]}\n    - range: {colum: id, min: 1}\n    - 5\n"

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
+import sys
 import types
-from collections import namedtuple
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -42,9 +42,9 @@ def extractor(store: FolderStore, tmp_path: Path):
 @pytest.fixture
 def reader(monkeypatch):
     """A reader that does what the test tells it to do, in the place of the real one."""
-    fake = types.ModuleType("cloud_etl.extract.reader")
+    fake = types.ModuleType("cloud_etl.extract.reader.read_batch")
     fake.read_batch = lambda files, spec, run, progress: files
-    monkeypatch.setitem(__import__("sys").modules, "cloud_etl.extract.reader", fake)
+    monkeypatch.setitem(sys.modules, "cloud_etl.extract.reader.read_batch", fake)
     return fake
 
 
@@ -89,7 +89,9 @@ def test_every_object_that_is_left_aside_has_a_reason(store, extractor):
     }
 
 
-@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zst", "a.csv.bz2", "zip.csv", "a.zipped.csv", "a.xz.csv", "v1.z.csv"])
+@pytest.mark.parametrize(
+    "name", ["a.csv.gz", "a.csv.zst", "a.csv.bz2", "zip.csv", "a.zipped.csv", "a.xz.csv", "v1.z.csv"]
+)
 def test_what_the_reader_knows_is_no_archive(store, extractor, name):
     store.write(f"raw/sales/{name}", b"x")
     assert len(extractor(pattern="*").list(frozenset()).files) == 1
@@ -189,12 +191,12 @@ def test_a_reference_that_would_leave_the_store_is_refused(extractor):
 
 def test_too_little_disk_is_said_before_anything_is_read(store, extractor, monkeypatch):
     store.write("raw/sales/a.csv", b"x" * 1_000_000)
-    usage = namedtuple("usage", "total used free")(0, 0, 1_999_999)
+    usage = types.SimpleNamespace(free=1_999_999)
     monkeypatch.setattr("cloud_etl.extract.s3_extractor.shutil.disk_usage", lambda path: usage)
     source = extractor()
     with pytest.raises(DiskSpaceError, match=r"need about 2 MB .* 2 MB are free\. Nothing was downloaded"):
         source.download(source.list(frozenset()).files)
-    usage = usage._replace(free=2_000_000)
+    usage.free = 2_000_000
     source.download(source.list(frozenset()).files)
 
 

@@ -15,7 +15,8 @@ def test_unknown_is_not_zero() -> None:
     ("part", "whole", "shown"),
     [
         (0, 10, "0 %"), (10, 10, "100 %"), (1, 10**9, "< 0.01 %"), (10**9 - 1, 10**9, "> 99.9 %"), (1, 3, "33.3 %"),
-        (5, 1000, "0.50 %"), (None, 3, figures.NONE), (3, 0, figures.NONE), (3, None, figures.NONE), (15, 10, "150.0 %"),
+        (5, 1000, "0.50 %"), (None, 3, figures.NONE), (3, 0, figures.NONE),
+        (3, None, figures.NONE), (15, 10, "150.0 %"),
     ],
 )  # fmt: skip
 def test_a_share_is_never_rounded_to_nothing_or_to_everything(part: int | None, whole: int | None, shown: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.ledger import BarrierCount, FileCount
 from cloud_etl.domain.run import RunReport
 from cloud_etl.monitoring.report import from_json, ledger_json, runs_json, to_json
 
@@ -128,3 +128,18 @@ def test_the_list_of_runs_tells_how_each_ended(samples: ModuleType) -> None:
 def test_the_exit_code_of_the_run_is_in_the_json(samples: ModuleType) -> None:
     report = samples.run(samples.clean(), replace(samples.refused(), pipeline="other"))
     assert json.loads(to_json(report))["exit_code"] == 3
+
+
+def test_the_reference_page_names_every_key(samples: ModuleType) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "run-report.md").read_text()
+    ledger = replace(samples.ledger(), barriers=(BarrierCount("sql", 1, 1),))
+    report = samples.run(samples.pipeline(ledger=ledger))
+    keys = _keys(json.loads(to_json(report))) | _keys(json.loads(ledger_json(report)))
+    data = {"too_few_fields", "bad_timestamp", "stray_quote", "bad_decimal", "region"}
+    assert {key for key in keys - data if f"`{key}`" not in page} == set()
+
+
+def _keys(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(_keys, value.values()))
+    return set().union(*map(_keys, value)) if isinstance(value, list) else set()

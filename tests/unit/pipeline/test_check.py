@@ -45,9 +45,10 @@ class Keep(Step):
         return frame
 
     def columns_after(self, columns: Mapping[str, ColumnType | None]):
+        known = list(columns)
         for name in self.columns:
-            if name not in columns:
-                raise ValueError(f"there is no column {name!r}{did_you_mean(name, columns)}")
+            if name not in known:
+                raise ValueError(f"there is no column {name!r}{did_you_mean(name, known)}")
         return {name: columns[name] for name in self.columns}
 
 
@@ -147,9 +148,15 @@ def test_a_column_that_a_step_took_away_is_missed_later(findings):
     ]
 
 
-def test_a_step_that_names_a_missing_column_is_told_and_what_follows_is_not_judged(findings):
-    text = HEAD + "transform:\n  - keep: [order_i]\n  - keep: [whatever]\n" + OUTPUT
-    assert findings(text) == ["0.yaml:8: transform[0].keep: there is no column 'order_i'; did you mean 'order_id'?"]
+def test_after_a_step_that_names_a_missing_column_the_rest_is_judged_as_if_it_were_there(findings):
+    text = (
+        HEAD + "transform:\n  - keep: [order_i, at, amont]\n  - make: {x: order_i}\n  - keep: [order_i, att]\n" + OUTPUT
+    )
+    assert findings(text) == [
+        "0.yaml:8: transform[0].keep: there is no column 'order_i'; did you mean 'order_id'?",
+        "0.yaml:8: transform[0].keep: there is no column 'amont'; did you mean 'amount'?",
+        "0.yaml:10: transform[2].keep: there is no column 'att'; did you mean 'at'?",
+    ]
 
 
 def test_after_a_step_whose_columns_cannot_be_told_nothing_is_judged(findings):

@@ -11,7 +11,7 @@ backends.register_families()
 
 
 def _pipeline(name: str, *reads: str) -> PipelineSpec:
-    checks = [{"references": {"column": "a", "to": other, "key": "a"}} for other in reads]
+    checks = [{"references": {"column": "a", "to": other, "key": "a", "name": other}} for other in reads]
     return PipelineSpec.model_validate(
         {
             "pipeline": name,

@@ -82,7 +82,9 @@ def settle(accounts: Sequence[FileAccount], parts: Sequence[Part], spec: Pipelin
 def _count(account: FileAccount, staged: int, codes: Counter[str]) -> FileCount:
     ref = account.file.ref
     records = account.records if account.damage is None else 1
-    return FileCount(ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(sorted(codes.items())))
+    return FileCount(
+        ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(sorted(codes.items())), account.notes
+    )
 
 
 def _footer_rows(paths: Sequence[Path]) -> int:

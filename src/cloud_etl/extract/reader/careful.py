@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.domain.schema import Kind
 from cloud_etl.extract.reader.dialect import Dialect
 
 SWAP = bytes.maketrans(b"\r\n", b"\n\r")
 TOO_LONG = "the record is longer than max_record_bytes"
 _LOOKALIKES = 2
+_NUMBER = re.compile(rb"([+-]?[0-9.]+([eE][+-]?[0-9]+)?)?")
+_MOMENT = re.compile(rb"(.*[0-9].*)?", re.DOTALL)
+_LOOKS: dict[Kind, re.Pattern[bytes]] = {
+    "integer": _NUMBER, "bigint": _NUMBER, "decimal": _NUMBER, "double": _NUMBER, "date": _MOMENT, "timestamp": _MOMENT,
+    "boolean": re.compile(rb"([A-Za-z]{1,5}|[01])?"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +39,53 @@ class Refused:
     next: int
 
 
-class NeedsMore(Exception):
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a record of a file looks like.
+
+    Attributes:
+        width: number of fields.
+        patterns: for a field of a typed column: what its text roughly looks like.
+    """
+
+    width: int
+    patterns: tuple[re.Pattern[bytes] | None, ...] = ()
+
+    @classmethod
+    def of(cls, width: int, kinds: Mapping[int, Kind]) -> Shape:
+        """The shape of records whose fields at some places have a type."""
+        return cls(width, tuple(_LOOKS.get(kinds.get(place, "string")) for place in range(width)))
+
+    def lookalikes(self, span: bytes, dialect: Dialect) -> int:
+        """How many lines of a span could, taken by themselves, be records."""
+        return sum(self._fits(line, dialect) for line in span.split(b"\n")) if self.width > 1 else 0
+
+    def _fits(self, line: bytes, dialect: Dialect) -> bool:
+        if line.count(dialect.delimiter) != self.width - 1:
+            return False
+        fields = line.replace(dialect.quote or b"", b"").split(dialect.delimiter)
+        return all(
+            pattern is None or pattern.fullmatch(text.strip()) is not None
+            for pattern, text in zip(self.patterns, fields, strict=False)
+        )
+
+
+class NeedsMoreError(Exception):
     """The record may go on behind the end of the buffer."""
 
 
-def parse_record(buffer: bytes, start: int, dialect: Dialect, width: int | None, final: bool) -> Parsed | Refused:
+def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | None, final: bool) -> Parsed | Refused:
     """Parse one record that begins at a line start.
 
     Args:
         buffer: decoded text; ends with a line end where final.
-        width: fields a record must have; None takes any number (headers).
+        start: offset of the line.
+        dialect: the grammar.
+        shape: what records look like; None takes any number of fields (headers).
         final: nothing follows behind the buffer.
 
     Raises:
-        NeedsMore: the answer depends on what follows behind the buffer.
+        NeedsMoreError: the answer depends on what follows behind the buffer.
     """
     line_end = buffer.find(b"\n", start)
     if line_end < 0:
@@ -58,7 +100,7 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, width: int | None,
         match = field.match(buffer, position, limit)
         if match is None:
             if not final and limit == len(buffer) and _is_open(buffer, position, limit, dialect):
-                raise NeedsMore
+                raise NeedsMoreError
             code, message = _fault(buffer, position, limit, dialect)
             return Refused(code, message, line_end + 1)
         raw.append(dialect.value(match[1], match[2]))
@@ -66,9 +108,9 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, width: int | None,
         if match[3] != dialect.delimiter:
             break
     end = position - len(match[3])
-    if width is not None and len(raw) != width:
-        return _wrong_width(len(raw), width, end > line_end, line_end + 1)
-    if width is not None and end > line_end and _lookalikes(buffer, start, end, dialect, width) >= _LOOKALIKES:
+    if shape is not None and len(raw) != shape.width:
+        return _wrong_width(len(raw), shape.width, end > line_end, line_end + 1)
+    if shape is not None and end > line_end and shape.lookalikes(buffer[start:end], dialect) >= _LOOKALIKES:
         message = "a quoted field spans lines that look like records of their own"
         return Refused(RejectCode.AMBIGUOUS_QUOTE, message, position)
     return _decoded(buffer, (start, end, position), raw, dialect)
@@ -87,11 +129,11 @@ def _decoded(buffer: bytes, span: tuple[int, int, int], raw: list[bytes | None],
     return Parsed(end, following, fields)
 
 
-def _wrong_width(count: int, width: int, spans_lines: bool, next: int) -> Refused:
+def _wrong_width(count: int, width: int, spans_lines: bool, following: int) -> Refused:
     if spans_lines:
-        return Refused(RejectCode.UNCLOSED_QUOTE, "a quoted field is not closed on its line", next)
+        return Refused(RejectCode.UNCLOSED_QUOTE, "a quoted field is not closed on its line", following)
     code = RejectCode.TOO_FEW_FIELDS if count < width else RejectCode.TOO_MANY_FIELDS
-    return Refused(code, width_message(count, width), next)
+    return Refused(code, width_message(count, width), following)
 
 
 def width_message(count: int, width: int) -> str:
@@ -119,8 +161,3 @@ def _fault(buffer: bytes, position: int, limit: int, dialect: Dialect) -> tuple[
     if quote >= 0 and (carriage < 0 or quote < carriage):
         return RejectCode.STRAY_QUOTE, "a quote character stands inside an unquoted field"
     return RejectCode.BARE_CARRIAGE_RETURN, "a line end of another kind than the file's stands outside of quotes"
-
-
-def _lookalikes(buffer: bytes, start: int, end: int, dialect: Dialect, width: int) -> int:
-    lines = buffer[start:end].split(b"\n")
-    return sum(line.count(dialect.delimiter) == width - 1 for line in lines) if width > 1 else 0

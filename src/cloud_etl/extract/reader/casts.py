@@ -58,6 +58,7 @@ def cast_of(column: ColumnSpec, text: str, tried: str, suspicious: bool) -> Cast
     """The cast of a column; None where the text is taken as it is.
 
     Args:
+        column: the contract of the column.
         text: name of the text column.
         tried: name under which the value of `Cast.tried` will be known.
         suspicious: the column holds bytes with which a number may be no plain one; see `suspects`.
@@ -151,7 +152,9 @@ def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
     elif column.format == "%Y-%m-%d %H:%M:%S":
         # The same reading as without a format, but nothing shorter or longer; it is the cheapest to prove.
         local, moment, pattern = f"{printed} AND strlen({text}) = 19", "NULL", ""
-        loose = f"{_full(text, format_pattern(column.format) or '')} AND try_strptime({text}, '{column.format}') = {tried}"
+        loose = (
+            f"{_full(text, format_pattern(column.format) or '')} AND try_strptime({text}, '{column.format}') = {tried}"
+        )
         local = f"({local}) OR ({loose})"
         wanted = f"timestamp: as {column.format}"
     else:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMore, Parsed, Refused, parse_record
+from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, Shape, parse_record
 from cloud_etl.extract.reader.csv_header import read_head
 from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Run
-from cloud_etl.extract.reader.scan import Line, Lines, is_plain, sort_lines
+from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
 from cloud_etl.extract.reader.streams import TextStream
 from cloud_etl.extract.reader.windows import Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class CsvFile:
@@ -34,12 +38,11 @@ class CsvFile:
         self._layout = Layout(len(spec.schema_))
         self.notes: tuple[str, ...] = ()
 
-    def pieces(
-        self, window_bytes: int, refusal: tuple[RejectCode, str, str | None] | None = None
-    ) -> Iterator[Piece]:
+    def pieces(self, window_bytes: int, refusal: tuple[RejectCode, str, str | None] | None = None) -> Iterator[Piece]:
         """Cut the file, about that many bytes at a time.
 
         Args:
+            window_bytes: text looked at in one go.
             refusal: refuse every record for that reason.
 
         Raises:
@@ -62,11 +65,11 @@ class CsvFile:
             if window.complete() == 0 and len(window.buffer) > window.dialect.max_record_bytes:
                 yield self._long_line()
                 continue
-            piece, used = self._cut(second)
+            piece, used, lines = self._cut(second)
             size = window_bytes if used else max(size, len(window.buffer)) * 2
             if piece.records:
                 yield self._finish(piece)
-            window.advance(used)
+            window.advance(used, lines)
             if second.found is not None:
                 self._layout = Layout(self._layout.width, refusal=second.found)
                 second.stop()
@@ -83,27 +86,33 @@ class CsvFile:
             piece.rejects, piece.parsed = [*parsed, *others], []
         return piece
 
-    def _cut(self, second: SecondTable) -> tuple[Piece, int]:
-        """Cut the window's complete lines; gives a piece and the bytes that are done with, 0 to see more text."""
+    def _cut(self, second: SecondTable) -> tuple[Piece, int, int]:
+        """Cut the window's complete lines.
+
+        Returns:
+            A piece, and the bytes and lines that are done with: none of them where more text must be seen.
+        """
         window, piece = self._window, self._piece()
         end = window.complete()
         if end == 0:
-            return piece, 0
+            return piece, 0, 0
         text = window.buffer if end == len(window.buffer) else window.buffer[:end]
-        if is_plain(text, window.dialect, self._layout.width):
-            used = second.find_in_plain(text)
-            piece.lines = text if used == end else text[:used]
+        ends = line_ends(text)
+        if is_plain(text, ends, window.dialect, self._layout.width):
+            last = second.find_in_plain(text, ends)
+            used = _bytes_of(ends, last)
+            piece.lines, piece.ends = text[:used], ends[:last]
             piece.runs = [Run(0, window.line, window.position)]
-            piece.records = piece.lines.count(b"\n")
-            return piece, used
-        lines = sort_lines(text, window.dialect, self._layout.width)
+            piece.records = last
+            return piece, used, last
+        lines = sort_lines(text, ends, window.dialect, self._layout.width)
         last = self._resolve(lines, piece)
-        last = second.find(text, lines, last, window.final and last == len(lines.ends))
+        last = second.find(text, lines, last, window.final and last == len(ends))
         _drop_from(piece, window.line + last)
         _take_runs(piece, text, lines, last, (window.line, window.position))
         kinds = lines.kinds[:last]
         piece.records = last - int(np.count_nonzero((kinds == Line.NOTHING) | (kinds == Line.CONTINUED)))
-        return piece, int(lines.ends[last - 1]) + 1 if last else 0
+        return piece, _bytes_of(ends, last), last
 
     def _resolve(self, lines: Lines, piece: Piece) -> int:
         """Parse the doubtful lines one by one, in order.
@@ -111,15 +120,15 @@ class CsvFile:
         Returns:
             How many lines are done with; fewer than all where a record goes on behind the buffer.
         """
-        window, width = self._window, self._layout.width
+        window, shape = self._window, shape_of(self._layout, self._spec)
         done = 0
         for number in np.flatnonzero(lines.kinds == Line.DOUBTFUL).tolist():
             if number < done:
                 continue
             start = int(lines.starts[number])
             try:
-                outcome = parse_record(window.buffer, start, window.dialect, width, window.final)
-            except NeedsMore:
+                outcome = parse_record(window.buffer, start, window.dialect, shape, window.final)
+            except NeedsMoreError:
                 return int(number)
             done = int(np.searchsorted(lines.ends, outcome.next - 1)) + 1
             line = window.line + number
@@ -164,9 +173,19 @@ class CsvFile:
         return self._finish(piece)
 
 
+def shape_of(layout: Layout, spec: PipelineSpec) -> Shape:
+    """What a record of that layout looks like."""
+    kinds = {place: spec.schema_[name].type.kind for name, place in layout.sources if name in spec.schema_}
+    return Shape.of(layout.width, kinds)
+
+
 def _drop_from(piece: Piece, line: int) -> None:
     piece.parsed = [item for item in piece.parsed if item.line < line]
     piece.rejects = [item for item in piece.rejects if item.line < line]
+
+
+def _bytes_of(ends: NDArray[np.int64], lines: int) -> int:
+    return int(ends[lines - 1]) + 1 if lines else 0
 
 
 def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple[int, int]) -> None:
@@ -174,10 +193,12 @@ def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple
     proven = (lines.kinds[:last] == Line.RECORD).astype(np.int8)
     edges = np.diff(proven, prepend=0, append=0)
     parts: list[bytes] = []
+    ends: list[NDArray[np.int64]] = [piece.ends]
     held = 0
     for first, behind in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
         start, end = int(lines.starts[first]), int(lines.ends[behind - 1]) + 1
         piece.runs.append(Run(held, origin[0] + first, origin[1] + start))
         parts.append(text[start:end])
+        ends.append(lines.ends[first:behind] + (held - start))
         held += end - start
-    piece.lines = b"".join(parts)
+    piece.lines, piece.ends = b"".join(parts), np.concatenate(ends)

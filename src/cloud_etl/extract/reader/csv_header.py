@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.extract.reader.careful import NeedsMore, Parsed, Refused, parse_record
+from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, Refused, parse_record
 from cloud_etl.extract.reader.header import Matched, by_position, holds_contract, match_header
 from cloud_etl.extract.reader.pieces import Layout, Reject
 from cloud_etl.extract.reader.windows import Window
@@ -57,16 +57,16 @@ def read_head(window: Window, spec: PipelineSpec) -> Head:
 
 
 def _ends_lines_with_cr(window: Window) -> bool:
+    """The first line end outside of quotes decides for the whole file."""
     probe = window.buffer
     if b"\r" not in probe:
         return False
-    if b"\n" not in probe:
-        return True
-    if window.dialect.quote is None:
-        return False
-    quote = re.escape(window.dialect.quote)
-    outside = re.sub(quote + rb".*?" + quote, b"", probe, flags=re.DOTALL)
-    return b"\n" not in outside and b"\r" in outside
+    quote = window.dialect.quote
+    field = rb"[^\r\n]" if quote is None else rb"(?!" + re.escape(quote) + rb")[^\r\n]"
+    quoted = b"" if quote is None else rb"|" + re.escape(quote) + rb".*?" + re.escape(quote)
+    line = re.match(rb"(?:" + field + quoted + rb")*+(\r\n|\r|\n)", probe, re.DOTALL)
+    end = line or re.search(rb"(\r\n|\r|\n)", probe)
+    return end is not None and end[1] == b"\r"
 
 
 def _seek_record(window: Window) -> int:
@@ -99,11 +99,11 @@ def _first_record(window: Window, start: int) -> int:
 def _parse(window: Window, start: int) -> Parsed | Refused:
     try:
         return parse_record(window.buffer, start, window.dialect, None, window.final)
-    except NeedsMore:
+    except NeedsMoreError:
         window.fill(start + window.dialect.max_record_bytes + 2)
     try:
         return parse_record(window.buffer, start, window.dialect, None, window.final)
-    except NeedsMore:
+    except NeedsMoreError:
         return Refused(RejectCode.RECORD_TOO_LONG, "the header is longer than max_record_bytes", start)
 
 

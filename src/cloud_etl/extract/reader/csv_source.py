@@ -14,8 +14,12 @@ from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.pieces import FilePlace, Piece
 from cloud_etl.extract.reader.split import Segment, split
 from cloud_etl.extract.reader.streams import (
-    CorruptStreamError, Encoding, WrongEncodingError, compression_of, open_text,
-)  # fmt: skip
+    CorruptStreamError,
+    Encoding,
+    WrongEncodingError,
+    compression_of,
+    open_text,
+)
 from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.windows import Window
 

@@ -57,12 +57,12 @@ class Dialect:
     @cached_property
     def field(self) -> re.Pattern[bytes]:
         """A field and what ends it: groups quoted, unquoted, end. Possessive, so linear on any input."""
-        stops = [re.escape(self.delimiter), *([] if self.quote is None else [re.escape(self.quote)])]
-        short = b"".join(stop for stop in (self.delimiter, self.quote or b"") if len(stop) == 1)
-        long = rb"|".join(stop for stop in stops if len(stop.replace(b"\\", b"")) > 1)
+        stops = [stop for stop in (self.delimiter, self.quote) if stop is not None]
+        short = b"".join(stop for stop in stops if len(stop) == 1)
+        long = rb"|".join(re.escape(stop) for stop in stops if len(stop) > 1)
         char = rb"[^\r\n" + re.escape(short) + rb"]"
         unquoted = rb"(?:(?!" + long + rb")" + char + rb")*+" if long else char + rb"*+"
-        end = rb"(" + stops[0] + rb"|" + (rb"\n" if self.cr_file else rb"\r?\n") + rb")"
+        end = rb"(" + re.escape(self.delimiter) + rb"|" + (rb"\n" if self.cr_file else rb"\r?\n") + rb")"
         quoted = rb"(?!)()" if self.quote is None else self._quoted
         return re.compile(rb"(?:" + quoted + rb"|(" + unquoted + rb"))" + end, re.DOTALL)
 

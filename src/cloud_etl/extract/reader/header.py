@@ -10,7 +10,7 @@ from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.pieces import Layout
 
-_RESERVED = (*LINEAGE, "_fate", "_status", "_reason")
+RESERVED = (*LINEAGE, "_fate", "_status", "_reason")
 _SHOWN = 10
 
 
@@ -74,7 +74,7 @@ def _with_extras(names: Sequence[str], found: Mapping[str, int], notes: list[str
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns share a name: {shown}")
         if set(folded) & {name.casefold() for name in spec.schema_}:
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns differ from others by case only: {shown}")
-        if any(not name or name in _RESERVED for name in folded):
+        if any(not name or name in RESERVED for name in folded):
             return _refused(width, RejectCode.BAD_HEADER, f"a new column has no name, or a reserved one: {shown}")
         sources.update((name.strip(), place) for name, place in extras)
         notes.append(f"new columns taken as string: {shown}")

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.streams import Encoding
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# What a record costs as Python objects, beside its text.
+_OBJECT_BYTES = 600
+_NO_PLACES = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,7 @@ class Piece:
 
     Attributes:
         lines: whole lines, each ending in LF, that are one record each and that pyarrow splits right.
+        ends: offset of each of their LF.
         records: records in the piece, counted from its lines.
         stored_bytes: how far the file had been read.
     """
@@ -86,6 +97,7 @@ class Piece:
     encoding: Encoding
     dialect: Dialect
     lines: bytes = b""
+    ends: NDArray[np.int64] = field(default_factory=lambda: _NO_PLACES)
     runs: list[Run] = field(default_factory=list)
     parsed: list[Record] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
@@ -100,4 +112,5 @@ class Piece:
     @property
     def weight(self) -> int:
         """Memory it stands for, roughly, in bytes."""
-        return len(self.lines) + sum(len(item.raw) + 600 for item in (*self.parsed, *self.rejects))
+        parsed = sum(len(item.raw) for item in self.parsed) + sum(len(item.raw) for item in self.rejects)
+        return len(self.lines) + parsed + _OBJECT_BYTES * (len(self.parsed) + len(self.rejects))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from cloud_etl.domain.files import LocalFile, batch_id
 from cloud_etl.domain.progress import Progress
 from cloud_etl.domain.run import Batch, RunContext
-from cloud_etl.domain.spec import PipelineSpec
+from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount, settle
 from cloud_etl.extract.reader.sources import Assembler, cut_file
 from cloud_etl.extract.reader.stage import Part, Stager, Task
@@ -66,17 +66,32 @@ class _Pool:
     def _stage(self, number: int, task: Task) -> Part:
         stager = getattr(self._local, "stager", None)
         if stager is None:
-            stager = self._local.stager = Stager(self.spec.schema_, self.run, self.run.scratch)
+            stager = self._local.stager = Stager(_contract(self.spec), self.run, self.run.scratch)
         return stager.stage(number, task)
 
 
+def _contract(spec: PipelineSpec) -> Mapping[str, ColumnSpec]:
+    """The columns as they are cast; values of typed files are printed in ISO 8601, whatever the column's format is."""
+    if spec.source.format != "parquet":
+        return spec.schema_
+    return {name: column.model_copy(update={"format": None}) for name, column in spec.schema_.items()}
+
+
 def read_batch(
-    files: Sequence[LocalFile], spec: PipelineSpec, run: RunContext, progress: Progress, limits: ReaderLimits | None = None
+    files: Sequence[LocalFile],
+    spec: PipelineSpec,
+    run: RunContext,
+    progress: Progress,
+    limits: ReaderLimits | None = None,
 ) -> Batch:
     """Read files into `staged/` and `rejects/` below the run's scratch folder.
 
     Args:
         files: downloaded source objects; their order is the file index in `_row_id`.
+        spec: the pipeline.
+        run: where to write, and how many threads to use.
+        progress: told about each file as it is cut.
+        limits: sizes that bound the memory; the result does not depend on them.
 
     Returns:
         The batch. Per file, records_read is counted from the text, staged from the Parquet that was written, rejected

@@ -1,4 +1,4 @@
-"""Sort the physical lines of a window: proven single-line records, lines that are no record, lines to look at closely."""
+"""Sort the physical lines of a window: proven records, lines that are no record, lines to look at closely."""
 
 from __future__ import annotations
 
@@ -44,12 +44,18 @@ class Lines:
     kinds: NDArray[np.uint8]
 
 
-def is_plain(window: bytes, dialect: Dialect, width: int) -> bool:
+def line_ends(window: bytes) -> Places:
+    """Offset of each LF."""
+    return np.flatnonzero(np.frombuffer(window, dtype=np.uint8) == LF)
+
+
+def is_plain(window: bytes, ends: Places, dialect: Dialect, width: int) -> bool:
     """Whether every line is a record that pyarrow splits right, proven by the bytes that do not occur.
 
     Without a quote nothing protects a delimiter or a line end, so the field count is all that is left to check.
     """
-    if b"\r" in window and (dialect.cr_file or window.count(b"\r") != window.count(b"\r\n")):
+    carriage = b"\r" in window
+    if carriage and (dialect.cr_file or window.count(b"\r") != window.count(b"\r\n")):
         return False
     if dialect.quote is not None and dialect.quote in window:
         return False
@@ -57,8 +63,11 @@ def is_plain(window: bytes, dialect: Dialect, width: int) -> bool:
         return False
     if dialect.comment is not None and dialect.comment in window:
         return False
-    blank = window.startswith((b"\n", b"\r\n")) or b"\n\n" in window or b"\n\r\n" in window
-    return width == 1 or not blank
+    if width == 1:
+        return True
+    # A line of one byte is looked at closely where it may be a lone CR.
+    shortest = min(int(ends[0]), int(np.diff(ends).min()) - 1 if len(ends) > 1 else 1)
+    return shortest > (1 if carriage else 0)
 
 
 def is_text(window: bytes) -> bool:
@@ -76,13 +85,19 @@ def is_text(window: bytes) -> bool:
     return True
 
 
-def sort_lines(window: bytes, dialect: Dialect, width: int) -> Lines:
+def line_starts(ends: Places) -> Places:
+    """Offset of each line, from the offsets of their LF."""
+    starts = np.empty_like(ends)
+    if len(ends):
+        starts[0] = 0
+        np.add(ends[:-1], 1, out=starts[1:])
+    return starts
+
+
+def sort_lines(window: bytes, ends: Places, dialect: Dialect, width: int) -> Lines:
     """Sort the lines of a window that ends with LF."""
     data = np.frombuffer(window, dtype=np.uint8)
-    ends = np.flatnonzero(data == LF)
-    starts = np.empty_like(ends)
-    starts[0] = 0
-    starts[1:] = ends[:-1] + 1
+    starts = line_starts(ends)
     lines = Lines(starts, ends, np.zeros(len(ends), dtype=np.uint8))
     _mark_quotes(window, data, lines, dialect)
     _mark_bytes(window, data, lines, dialect)

@@ -1,20 +1,25 @@
-"""Notice where another table begins inside a file: at a repeated header, or at a header of its own below a blank line."""
+"""Notice where another table begins inside a file: at a repeated header, or at another header below a blank line."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
-from cloud_etl.extract.reader.careful import NeedsMore, Parsed, parse_record
+from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, parse_record
 from cloud_etl.extract.reader.csv_header import Head
-from cloud_etl.extract.reader.scan import Line, Lines
+from cloud_etl.extract.reader.scan import Line, Lines, line_starts
 from cloud_etl.extract.reader.windows import Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_RECORDS = 5
 _TABLE_LINES = 3
+_OPENING_BYTES = 64
 # A file with more gaps than this is double-spaced rather than made of tables.
 _GAPS_LOOKED_AT = 200
 _DIGIT = re.compile(r"\d")
@@ -44,26 +49,26 @@ class SecondTable:
         self.found = None
         self._watching = False
 
-    def find_in_plain(self, text: bytes) -> int:
-        """Offset at which another table begins in lines that are all records, else their length."""
+    def find_in_plain(self, text: bytes, ends: NDArray[np.int64]) -> int:
+        """Number of the line at which another table begins in lines that are all records, else how many there are."""
         if not self._watching:
-            return len(text)
-        for start in self._candidates(text):
-            if self._is_header(text, start):
-                self._begin(text.count(b"\n", 0, start))
-                return start
-        return len(text)
+            return len(ends)
+        starts = line_starts(ends)
+        for number in self._candidates(text, starts):
+            if self._is_header(text, int(starts[number])):
+                self._begin(number)
+                return number
+        return len(ends)
 
     def find(self, text: bytes, lines: Lines, last: int, complete: bool) -> int:
         """Number of the line at which another table begins, or from which more text must be seen, else last."""
         if not self._watching:
             return last
-        for start in self._candidates(text):
-            number = int(np.searchsorted(lines.starts, start))
-            if number < last and lines.kinds[number] in (Line.RECORD, Line.TAKEN) and self._is_header(text, start):
-                last = number
+        for number in self._candidates(text, lines.starts):
+            is_start = number < last and lines.kinds[number] in (Line.RECORD, Line.TAKEN)
+            if is_start and self._is_header(text, int(lines.starts[number])):
+                last, complete = number, True
                 self._begin(number)
-                complete = True
                 break
         return self._find_gap(text, lines, last, complete)
 
@@ -71,15 +76,17 @@ class SecondTable:
         message = f"a second table begins on line {self._window.line + number}; split the file"
         self.found = (RejectCode.SECOND_TABLE, message, None)
 
-    def _candidates(self, text: bytes) -> list[int]:
-        found = set()
+    def _candidates(self, text: bytes, starts: NDArray[np.int64]) -> list[int]:
+        """Numbers of the lines that begin like the header."""
+        data = np.frombuffer(text, dtype=np.uint8)
+        found: set[int] = set()
         for opening in self._openings:
-            if text.startswith(opening[1:]):
-                found.add(0)
-            at = text.find(opening)
-            while at >= 0:
-                found.add(at + 1)
-                at = text.find(opening, at + 1)
+            places = starts
+            for shift, byte in enumerate(opening[:_OPENING_BYTES]):
+                places = places[data[np.minimum(places + shift, len(data) - 1)] == byte]
+                if not len(places):
+                    break
+            found.update(np.searchsorted(starts, places).tolist())
         return sorted(found)
 
     def _is_header(self, text: bytes, start: int) -> bool:
@@ -88,7 +95,7 @@ class SecondTable:
     def _fields(self, text: bytes, start: int) -> list[str | None] | None:
         try:
             parsed = parse_record(text, start, self._window.dialect, None, True)
-        except NeedsMore:
+        except NeedsMoreError:
             return None
         return parsed.fields if isinstance(parsed, Parsed) else None
 
@@ -131,7 +138,7 @@ class SecondTable:
         if self._sample is None:
             self._sample = []
             text, start = self._first_text[: self._first_text.rfind(b"\n") + 1], 0
-            while start < len(text) and len(self._sample) < _SAMPLE_RECORDS:
+            while start < len(text) and len(self._sample) < _SAMPLE_RECORDS and text[start : start + 2].strip():
                 fields = self._fields(text, start)
                 if fields is not None and len(fields) == self._width:
                     self._sample.append(fields)
@@ -146,5 +153,5 @@ def _openings(names: list[str], window: Window) -> list[bytes]:
     dialect = window.dialect
     quote = dialect.quote or b""
     end = dialect.delimiter if len(names) > 1 else b""
-    texts = {b"\n" + names[0].encode() + end, b"\n" + quote + names[0].encode() + quote + end}
+    texts = {names[0].encode() + end, quote + names[0].encode() + quote + end}
     return sorted(texts)

@@ -15,9 +15,10 @@ import pyarrow.csv as pacsv
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.errors import CloudEtlError
-from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, Parsed, parse_record, width_message
+from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, Parsed, Shape, parse_record, width_message
 from cloud_etl.extract.reader.dialect import CR, LF, Dialect
 from cloud_etl.extract.reader.pieces import Layout, Piece, Record, Reject
+from cloud_etl.extract.reader.scan import line_starts
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
 
 if TYPE_CHECKING:
@@ -56,17 +57,15 @@ class Segment:
     @cached_property
     def ends(self) -> Places:
         """Offset of the LF of each proven line."""
-        data = np.frombuffer(self.lines, dtype=np.uint8)
-        return np.flatnonzero(data == LF)
+        if len(self.pieces) == 1:
+            return self.pieces[0].ends
+        before = np.cumsum([0, *(len(piece.lines) for piece in self.pieces)])
+        return np.concatenate([piece.ends + start for piece, start in zip(self.pieces, before.tolist(), strict=False)])
 
     @cached_property
     def starts(self) -> Places:
         """Offset of each proven line."""
-        starts = np.empty_like(self.ends)
-        if len(starts):
-            starts[0] = 0
-            starts[1:] = self.ends[:-1] + 1
-        return starts
+        return line_starts(self.ends)
 
     @cached_property
     def _runs(self) -> tuple[Places, Places, Places, Places]:
@@ -172,7 +171,10 @@ def _by_file(segment: Segment, wrong: Sequence[tuple[int, RejectCode, str]]) -> 
     rejects: dict[int, list[Reject]] = {}
     rows = zip(wrong, origins.files.tolist(), origins.lines.tolist(), origins.positions.tolist(), strict=True)
     for (number, code, message), file, line, position in rows:
-        rejects.setdefault(file, []).append(Reject(line, position, segment.raw(number), code, message))
+        raw = segment.raw(number)
+        if code is RejectCode.RECORD_TOO_LONG:
+            raw = raw[: segment.dialect.max_record_bytes]
+        rejects.setdefault(file, []).append(Reject(line, position, raw, code, message))
     return [FileRejects(*places[file], items) for file, items in rejects.items()]
 
 
@@ -194,7 +196,11 @@ def _split_lines(segment: Segment, body: bytes, delimiter: str) -> tuple[pa.Tabl
     table = _read_csv(segment, body, delimiter, invalid)
     width = segment.layout.width
     wrong = [
-        (number, RejectCode.TOO_FEW_FIELDS if count < width else RejectCode.TOO_MANY_FIELDS, width_message(count, width))
+        (
+            number,
+            RejectCode.TOO_FEW_FIELDS if count < width else RejectCode.TOO_MANY_FIELDS,
+            width_message(count, width),
+        )
         for number, count in zip(numbers, counts, strict=True)
     ]
     kept = np.arange(len(segment.ends))
@@ -210,18 +216,17 @@ def _split_lines(segment: Segment, body: bytes, delimiter: str) -> tuple[pa.Tabl
     return table, kept, _by_file(segment, wrong)
 
 
-def _read_csv(
-    segment: Segment, body: bytes, delimiter: str, invalid: Callable[[pacsv.InvalidRow], str]
-) -> pa.Table:
+def _read_csv(segment: Segment, body: bytes, delimiter: str, invalid: Callable[[pacsv.InvalidRow], str]) -> pa.Table:
     dialect, width = segment.dialect, segment.layout.width
     longest = int((segment.ends - segment.starts).max()) * max(1, len(delimiter)) + 16
+    block = max(_BLOCK_BYTES, 2 * longest)
     names = [str(place) for place in range(width)]
     wanted = [str(place) for _, place in segment.layout.sources]
     single = dialect.quote is not None and len(dialect.quote) == 1
     nulls = [] if dialect.options.trim else list(dialect.options.null_words)
     return pacsv.read_csv(
         pa.BufferReader(body),
-        read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=max(_BLOCK_BYTES, 2 * longest)),
+        read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=block),
         parse_options=pacsv.ParseOptions(
             delimiter=delimiter, quote_char=dialect.options.quote if single else False, double_quote=True,
             escape_char=False, newlines_in_values=False, ignore_empty_lines=False, invalid_row_handler=invalid,
@@ -243,7 +248,7 @@ def _parse_each(segment: Segment) -> Segment:
     places = zip(segment.starts.tolist(), origins.files.tolist(), origins.lines.tolist(), origins.positions.tolist(),
                  strict=True)  # fmt: skip
     for number, (start, file, line, position) in enumerate(places):
-        outcome = parse_record(segment.lines, start, segment.dialect, segment.layout.width, True)
+        outcome = parse_record(segment.lines, start, segment.dialect, Shape(segment.layout.width), True)
         raw = segment.raw(number)
         if isinstance(outcome, Parsed):
             by_file[file].parsed.append(Record(line, position, raw, outcome.fields))

@@ -80,7 +80,10 @@ class Stager:
             if faults:
                 keep = np.delete(np.arange(len(ids)), [fault.row for fault in faults])
                 table = table.take(pa.array(keep))
-                rejects = [*rejects, *(FileRejects(*files[index], items) for index, items in rejects_of(faults, rows).items())]
+                rejects = [
+                    *rejects,
+                    *(FileRejects(*files[index], items) for index, items in rejects_of(faults, rows).items()),
+                ]
             if table.num_rows:
                 staged = self.folder / "staged" / f"part-{number:06d}.parquet"
                 write_staged(staged, table)

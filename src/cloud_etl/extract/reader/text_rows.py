@@ -37,7 +37,8 @@ class Origins:
 class RawText(Protocol):
     """Gives back the text of a record."""
 
-    def __call__(self, row: int, /) -> bytes: ...
+    def __call__(self, row: int, /) -> bytes:
+        """The text of the record behind that row."""
 
 
 @dataclass(frozen=True, slots=True)

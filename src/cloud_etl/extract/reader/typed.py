@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec import ColumnSpec
+from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.extract.reader.casts import Cast, cast_of, suspects
 from cloud_etl.extract.reader.pieces import Reject
 from cloud_etl.extract.reader.text_rows import TextRows
@@ -136,6 +137,8 @@ class Caster:
             return column[0]
         sql = f"SELECT {cast.proven} AS t FROM (SELECT c0, {cast.tried} AS r0 FROM texts)"
         value = self._query(sql, pa.table([column], ["c0"])).column("t")
+        if value.null_count:
+            raise ConfigError([Problem(f"default {text!r} is not {cast.wanted}")])
         type_ = arrow_type(spec.type)
         return value[0] if value.type == type_ else value.chunk(0).view(type_)[0]
 
@@ -207,7 +210,7 @@ def _as_lossy(fault: Fault) -> Fault:
 
 def _broken(spec: ColumnSpec, text: pa.ChunkedArray | None, value: pa.ChunkedArray) -> NDArray[np.bool_] | None:
     """Rows with a text and no value; the null counts alone tell when there are none."""
-    if text is None or text is value and spec.type.kind != "json":
+    if text is None or (text is value and spec.type.kind != "json"):
         return None
     if spec.type.kind == "json":
         return _bad_json(text)

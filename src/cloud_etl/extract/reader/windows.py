@@ -55,9 +55,9 @@ class Window:
         if self.final and self.buffer and not self.buffer.endswith(b"\n"):
             self.buffer += b"\n"
 
-    def advance(self, size_bytes: int) -> None:
-        """Leave that many bytes behind."""
-        self.line += self.buffer.count(b"\n", 0, size_bytes)
+    def advance(self, size_bytes: int, lines: int | None = None) -> None:
+        """Leave that many bytes behind; lines are counted where the caller has not."""
+        self.line += self.buffer.count(b"\n", 0, size_bytes) if lines is None else lines
         self.position += size_bytes
         self.buffer = self.buffer[size_bytes:]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cloud_etl.quality.columns import column
+from cloud_etl.engines.marked_frame import column
 from cloud_etl.quality.port import BatchCheck, BatchFacts, Verdict
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _span(value: object) -> object:
 
 Span = Annotated[
     timedelta,
-    BeforeValidator(_span, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+\s*(minute|hour|day|week)s?\s*$")]),
+    BeforeValidator(
+        _span, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+\s*(minute|hour|day|week)s?\s*$")]
+    ),
 ]
 
 
@@ -71,9 +73,7 @@ class Freshness(BatchCheck):
 
     kind: ClassVar[str] = "freshness"
     column: str = Field(description="Date or timestamp (UTC) that tells a row's age.")
-    within: Span = Field(
-        description="Oldest age allowed: 30 minutes, 12 hours, 2 days, 1 week."
-    )
+    within: Span = Field(description="Oldest age allowed: 30 minutes, 12 hours, 2 days, 1 week.")
 
     @property
     def columns_used(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
 
@@ -31,15 +32,10 @@ class Expression(RowCheck):
 
     def prepare(self, marked: MarkedFrame, context: GateContext) -> Prepared:
         """A condition that is true where the expression is false or null."""
-        from pyspark.errors import PySparkException
         from pyspark.sql import functions as F
 
-        try:
+        with analysis_errors(f"check {self.label}: {self.that!r}", marked.columns):
             found = marked.frame.select(F.expr(self.that).alias("that")).schema["that"].dataType
-        except PySparkException as error:
-            # The engine names columns and functions here, no row has been read yet.
-            reason = (error.getMessage() or str(error)).strip().partition("\n")[0]
-            raise ConfigError([Problem(f"check {self.label}: {self.that!r} cannot be read: {reason}")]) from error
         if found.typeName() != "boolean":
             message = f"check {self.label}: {self.that!r} gives {found.simpleString()}, not true or false"
             raise ConfigError([Problem(message)])

@@ -13,8 +13,10 @@ from pydantic import Field, model_validator
 
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.failures import engine_errors
+from cloud_etl.engines.marked_frame import column
 from cloud_etl.errors import ConfigError, Problem
-from cloud_etl.quality.columns import column, require
+from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import kind_of
 from cloud_etl.quality.port import ComparingCheck, GateContext, Prepared, RowCheck, Rule
 
@@ -63,11 +65,11 @@ class Unique(ComparingCheck):
         from pyspark.sql import functions as F
 
         require(marked.frame, self.columns, self.label)
+        if not marked.row_ids_unique:
+            return self._numbered(marked)
         repeated = self._repeated_keys(marked, context)
         if repeated is None:
             return Prepared(marked.frame, (F.lit(False),))
-        if self._has_ties(marked, repeated):
-            return self._numbered(marked)
         frame = marked.frame.join(F.broadcast(repeated), self._same_key(repeated), "left")
         *keys, first = repeated.columns
         return Prepared(frame.drop(*keys), (F.col(ROW_ID) > F.col(first),), (first,))
@@ -77,7 +79,8 @@ class Unique(ComparingCheck):
         from pyspark.sql import functions as F
 
         keys = accepted.frame.where(self._whole_key).groupBy(*map(column, self.columns)).agg(F.count("*").alias("rows"))
-        found = keys.where(F.col("rows") > 1).agg(F.sum(F.col("rows") - 1).alias("failed")).first()
+        with engine_errors(f"check {self.label}"):
+            found = keys.where(F.col("rows") > 1).agg(F.sum(F.col("rows") - 1).alias("failed")).first()
         return int(found["failed"] or 0) if found else 0
 
     @property
@@ -92,9 +95,12 @@ class Unique(ComparingCheck):
         context.run.scratch.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="repeated-keys-", dir=context.run.scratch)) / "keys"
         names = [column(name).alias(f"_key_{place}") for place, name in enumerate(self.columns)]
-        keys = marked.frame.where(marked.alive & self._whole_key).groupBy(*names)
-        counted = keys.agg(F.count("*").alias("rows"), F.min(ROW_ID).alias("_first_row_id"))
-        counted.where(F.col("rows") > 1).drop("rows").write.parquet(str(folder))
+        # Not where(alive): the engine would push it into the marks below, and their plan triples with each mark.
+        first = F.min(F.when(marked.alive, F.col(ROW_ID))).alias("_first_row_id")
+        keys = marked.frame.where(self._whole_key).groupBy(*names)
+        counted = keys.agg(F.count(F.when(marked.alive, 1)).alias("rows"), first)
+        with engine_errors(f"check {self.label}", marked.probes):
+            counted.where(F.col("rows") > 1).drop("rows").write.parquet(str(folder))
         files = sorted(str(path) for path in folder.rglob("*.parquet") if pq.read_metadata(path).num_rows)
         return context.session.read.parquet(*files) if files else None
 
@@ -103,15 +109,8 @@ class Unique(ComparingCheck):
             and_, (column(own) == column(key) for own, key in zip(self.columns, repeated.columns[:-1], strict=True))
         )
 
-    def _has_ties(self, marked: MarkedFrame, repeated: DataFrame) -> bool:
-        """Whether rows of one key share their _row_id, as after a join that fanned out."""
-        from pyspark.sql import functions as F
-
-        rows = marked.frame.where(marked.alive).join(F.broadcast(repeated), self._same_key(repeated), "left_semi")
-        counted = rows.groupBy(*map(column, self.columns), F.col(ROW_ID)).agg(F.count("*").alias("rows"))
-        return counted.where(F.col("rows") > 1).limit(1).first() is not None
-
     def _numbered(self, marked: MarkedFrame) -> Prepared:
+        """Number the rows of each key by a window, for frames in which several rows may share their _row_id."""
         from pyspark.sql import Window
         from pyspark.sql import functions as F
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cloud_etl.engines.marked_frame import column
 from cloud_etl.errors import ConfigError, Problem
-from cloud_etl.quality.columns import column, require
+from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import Value, constant, kind_of, literal
 from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
 from cloud_etl.quality.portable_regex import portable

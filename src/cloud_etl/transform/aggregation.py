@@ -1,0 +1,64 @@
+"""Fold rows into groups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.schema import ROWS_FOLDED
+from cloud_etl.engines.failures import analysis_errors
+from cloud_etl.engines.marked_frame import column
+from cloud_etl.transform.columns import config_error, refuse_reserved, require
+from cloud_etl.transform.integers import checked_arithmetic
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from cloud_etl.domain.spec import AggregateSpec
+
+
+def folded(frame: DataFrame, spec: AggregateSpec, label: str) -> DataFrame:
+    """One row per group: its columns, the metrics, and `_rows_folded`, the number of rows in it.
+
+    A missing value in a group column makes a group of its own, so no row is lost. Without group columns all rows are
+    one group, which is there even when there are no rows.
+
+    Args:
+        frame: the rows to fold; other columns than those named are not read.
+        spec: group columns and metrics in Spark SQL.
+        label: what asks for it, for messages.
+
+    Raises:
+        ConfigError: a column is not there, a name is taken, or a metric does not fold rows.
+    """
+    from pyspark.sql import functions as F
+
+    try:
+        require(spec.group_by, frame.columns, label)
+        refuse_metric_names(spec, label)
+    except ValueError as exc:
+        raise config_error(str(exc)) from None
+    with analysis_errors(label, frame.columns):
+        metrics = [_metric(frame, name, expression) for name, expression in spec.metrics.items()]
+        groups = frame.groupBy(*(column(name) for name in spec.group_by))
+        result = groups.agg(*metrics, F.count(F.lit(1)).alias(ROWS_FOLDED))
+        _ = result.schema
+    return result
+
+
+def refuse_metric_names(spec: AggregateSpec, label: str) -> None:
+    """Make sure that groups and metrics have names of their own.
+
+    Raises:
+        ValueError: a name is reserved or there twice.
+    """
+    refuse_reserved([*spec.group_by, *spec.metrics], label)
+    for name in spec.metrics:
+        if name in spec.group_by:
+            raise ValueError(f"{label}: {name!r} is a group column and a metric; rename one of them")
+
+
+def _metric(frame: DataFrame, name: str, expression: str) -> Column:
+    from pyspark.sql import functions as F
+
+    kind = frame.agg(F.expr(expression)).dtypes[0][1]
+    return checked_arithmetic(frame, expression, kind).alias(name)

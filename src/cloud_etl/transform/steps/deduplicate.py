@@ -1,0 +1,169 @@
+"""One row per key: deduplicate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, ClassVar
+from uuid import uuid4
+
+from pydantic import Field, field_validator
+
+from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.failures import engine_errors
+from cloud_etl.engines.marked_frame import FATE, Fate, column
+from cloud_etl.transform.columns import Columns, checked, require
+from cloud_etl.transform.port import Step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import Column
+
+    from cloud_etl.engines.marked_frame import MarkedFrame
+    from cloud_etl.transform.port import StepContext
+
+_ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
+_HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
+# A loser is one bigint; below this many they are sent to every core instead of shuffling the whole frame to them.
+_BROADCAST_ROWS = 10_000_000
+
+
+class Deduplicate(Step):
+    """Keep one row of those that share a key; status duplicate, reason `deduplicate.<keys>`.
+
+    Of the rows with one key the first in `order_by` stays; where it does not decide, and without it, the row that was
+    read first: the earlier file, then the earlier line. A missing value comes last in either direction.
+    A row without a value in one of its keys is no duplicate of any other: nothing is taken out on a guess.
+    Only rows still in the frame are compared.
+    """
+
+    kind: ClassVar[str] = "deduplicate"
+    keys: tuple[str, ...] = Field(min_length=1, description="Columns that make a row the same row.")
+    order_by: tuple[str, ...] = Field(
+        (), description="Which of the rows stays: columns with asc or desc, the first decides; a text or a list."
+    )
+
+    @field_validator("order_by", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("order_by")
+    @classmethod
+    def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if not _ORDER.fullmatch(text):
+                raise ValueError(f"order_by {text!r}: write a column with asc or desc; make it with derive before")
+        return value
+
+    @property
+    def _order(self) -> tuple[tuple[str, bool], ...]:
+        """Columns of the order, and whether each is descending."""
+        matches = [match for text in self.order_by if (match := _ORDER.fullmatch(text))]
+        return tuple(
+            ((match[1] or match[2]).replace("``", "`"), (match[3] or "asc").lower() == "desc") for match in matches
+        )
+
+    def columns_after(self, columns: Columns) -> Columns:
+        """The same columns."""
+        require([*self.keys, *(name for name, _ in self._order)], columns, self.label)
+        return columns
+
+    def apply(self, frame: MarkedFrame, context: StepContext) -> MarkedFrame:
+        """Mark the rows; reads keys and order once or twice beforehand, see docs/adr/0005-deduplicate.md."""
+        from pyspark.sql import functions as F
+
+        checked(frame, [*self.keys, *(name for name, _ in self._order)], self.label)
+        fate = Fate(self.label, "duplicate", f"{self.kind}.{'+'.join(self.keys)}")
+        if any(proven <= set(self.keys) for proven in frame.unique_keys):
+            return frame.mark(F.lit(False), fate)
+        if not frame.row_ids_unique:
+            return self._by_window(frame, fate)
+        with engine_errors(f"{self.label} of {', '.join(self.keys)}", frame.probes):
+            return self._by_losers(frame, fate, context.work / f"deduplicate-{uuid4().hex[:12]}")
+
+    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+        from pyspark.sql import functions as F
+
+        session = frame.frame.sparkSession
+        hashed = frame.frame.where(frame.alive).select(self._hash.alias(_HASH), *self._needed, ROW_ID)
+        counted = hashed.groupBy(_HASH).agg(F.count("*").alias(_RANK))
+        # Rows without a whole key have no hash: they make the one group whose hash is null.
+        counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH).write.parquet(str(folder / "hashes"))
+        repeated, incomplete = _footers(folder / "hashes", _HASH)
+        if repeated > incomplete:
+            suspects = session.read.parquet(str(folder / "hashes"))
+            ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(_HASH))
+            ranked.where(F.col(_RANK) > 1).select(ROW_ID).write.parquet(str(folder / "surplus"))
+            frame = self._marked(frame, fate, folder / "surplus")
+        else:
+            frame = frame.mark(F.lit(False), fate)
+        proven = () if incomplete else (frozenset(self.keys),)
+        return replace(frame, unique_keys=(*frame.unique_keys, *proven))
+
+    def _marked(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+        from pyspark.sql import functions as F
+
+        rows, _ = _footers(folder, ROW_ID)
+        if not rows:
+            return frame.mark(F.lit(False), fate)
+        surplus = frame.frame.sparkSession.read.parquet(str(folder)).withColumn(_SURPLUS, F.lit(True))
+        if rows <= _BROADCAST_ROWS:
+            surplus = F.broadcast(surplus)
+        order = frame.frame.columns
+        joined = frame.with_frame(frame.frame.join(surplus, ROW_ID, "left"))
+        marked = joined.mark(F.col(_SURPLUS).isNotNull(), fate)
+        return marked.with_frame(marked.frame.select(*(column(name) for name in order)))
+
+    def _by_window(self, frame: MarkedFrame, fate: Fate) -> MarkedFrame:
+        """In one pass over whole rows: where row ids may repeat they cannot name the rows to take out."""
+        from pyspark.sql import functions as F
+
+        ties = [column(name).asc_nulls_last() for name in frame.columns]
+        ranked = frame.frame.withColumn(_RANK, self._rank(FATE, ties))
+        marked = frame.with_frame(ranked).mark(self._complete & (F.col(_RANK) > 1), fate)
+        return marked.with_frame(marked.frame.drop(_RANK))
+
+    def _rank(self, first: str, ties: Sequence[Column] = ()) -> Column:
+        from pyspark.sql import Window
+        from pyspark.sql import functions as F
+
+        order = [
+            column(name).desc_nulls_last() if descending else column(name).asc_nulls_last()
+            for name, descending in self._order
+        ]
+        window = Window.partitionBy(first, *(column(name) for name in self.keys))
+        return F.row_number().over(window.orderBy(*order, F.col(ROW_ID).asc_nulls_last(), *ties))
+
+    @property
+    def _needed(self) -> list[Column]:
+        names = dict.fromkeys([*self.keys, *(name for name, _ in self._order)])
+        return [column(name) for name in names]
+
+    @property
+    def _complete(self) -> Column:
+        return reduce(and_, (column(name).isNotNull() for name in self.keys))
+
+    @property
+    def _hash(self) -> Column:
+        from pyspark.sql import functions as F
+
+        return F.when(self._complete, F.xxhash64(*(column(name) for name in self.keys)))
+
+
+def _footers(folder: Path, name: str) -> tuple[int, int]:
+    """Rows below a folder, and rows without a value in that column, from the footers."""
+    import pyarrow.parquet as pq
+
+    rows = nulls = 0
+    for path in folder.rglob("*.parquet"):
+        metadata = pq.read_metadata(path)
+        place = metadata.schema.names.index(name)
+        rows += metadata.num_rows
+        for group in range(metadata.num_row_groups):
+            nulls += metadata.row_group(group).column(place).statistics.null_count
+    return rows, nulls

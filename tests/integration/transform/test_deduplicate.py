@@ -1,0 +1,124 @@
+"""deduplicate: which row wins, what is never a duplicate, and the same answer as plain Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+ROWS = ("('a', 1, 'p')", "('b', 1, 'q')", "('a', 3, 'r')", "('a', 3, 's')", "('a', NULL, 't')")
+
+
+@pytest.fixture
+def orders(lab):
+    return lab.values("id, ts, note", *ROWS)
+
+
+def test_the_first_in_the_order_stays_and_ties_go_to_the_row_read_first(lab, orders):
+    out = lab.write(orders, {"deduplicate": {"keys": ["id"], "order_by": "ts desc"}})
+    assert out.rows("note") == [("q",), ("r",)]
+    assert out.dropped == {"deduplicate.id": 3}
+
+
+def test_without_an_order_the_row_read_first_stays(lab, orders):
+    assert lab.write(orders, {"deduplicate": {"keys": ["id"]}}).rows("note") == [("p",), ("q",)]
+
+
+def test_a_missing_value_comes_last_in_either_direction(lab):
+    rows = lab.values("id, ts, note", "('a', NULL, 'null')", "('a', 1, 'one')", "('a', 2, 'two')")
+    for direction, winner in (("asc", "one"), ("desc", "two")):
+        out = lab.write(rows, {"deduplicate": {"keys": ["id"], "order_by": [f"ts {direction}"]}})
+        assert out.rows("note") == [(winner,)]
+
+
+def test_later_columns_of_the_order_decide_where_the_first_ties(lab, orders):
+    out = lab.write(orders, {"deduplicate": {"keys": ["id"], "order_by": "ts desc, note desc"}})
+    assert out.rows("note") == [("q",), ("s",)]
+
+
+def test_rows_without_a_whole_key_are_never_duplicates(lab):
+    rows = lab.values("a, b", "(1, NULL)", "(1, NULL)", "(NULL, NULL)", "(1, 2)", "(1, 2)")
+    out = lab.write(rows, {"deduplicate": {"keys": ["a", "b"]}})
+    assert out.dropped == {"deduplicate.a+b": 1}
+    assert out.transformed.frame.unique_keys == ()
+
+
+def test_only_rows_still_in_are_compared(lab, orders):
+    out = lab.write(
+        orders, {"filter": {"known": "note <> 'r'"}}, {"deduplicate": {"keys": ["id"], "order_by": "ts desc"}}
+    )
+    assert out.rows("note") == [("q",), ("s",)]
+    assert out.dropped == {"known": 1, "deduplicate.id": 2}
+
+
+def test_whole_keys_without_repetition_are_proven_unique_and_not_counted_again(lab):
+    rows = lab.values("id", "('a')", "('b')")
+    out = lab.write(rows, {"deduplicate": {"keys": ["id"]}}, {"deduplicate": {"keys": ["id"]}})
+    assert out.transformed.frame.unique_keys == (frozenset({"id"}),)
+    assert out.written.output == 2
+
+
+def test_changing_a_key_column_takes_its_proof_away(lab):
+    rows = lab.values("id, v", "('a', 1)", "('A', 2)")
+    steps = [{"deduplicate": {"keys": ["id"]}}, {"derive": {"id": "upper(id)"}}]
+    assert lab.run(rows, *steps).frame.unique_keys == ()
+    assert lab.run(rows, steps[0], {"rename": {"id": "key"}}).frame.unique_keys == (frozenset({"key"}),)
+    assert lab.run(rows, steps[0], {"drop": ["id"]}).frame.unique_keys == ()
+    out = lab.write(rows, *steps, {"deduplicate": {"keys": ["id"]}})
+    assert out.rows("v") == [(1,)]
+
+
+def test_after_a_step_that_loses_line_numbers_rows_are_still_told_apart(lab):
+    rows = lab.values("id, ts", "('a', 1)", "('a', 2)", "('a', 2)", "(NULL, 1)", "(NULL, 1)")
+    out = lab.write(rows, {"sql": "select id, ts from input"}, {"deduplicate": {"keys": ["id"], "order_by": "ts desc"}})
+    assert out.rows("id, ts") == [("a", 2), (None, 1), (None, 1)]
+    assert out.accounted == 5
+
+
+def test_columns_with_strange_names_are_keys_and_orders(lab):
+    rows = 'SELECT * FROM (VALUES (1, 1), (1, 2)) t("a.b c", "x`y")'
+    out = lab.write(rows, {"deduplicate": {"keys": ["a.b c"], "order_by": "`x``y` desc"}})
+    assert out.rows('"x`y"') == [(2,)]
+
+
+KEY = st.sampled_from(["'a'", "'b'", "'c'", "''", "NULL"])
+NUMBER = st.sampled_from(["1", "2", "3", "NULL"])
+ROW = st.tuples(KEY, NUMBER, NUMBER)
+
+
+def reference(rows, descending):
+    """Lines that stay, by the definition: sort by the order, nulls last, then by line; the first of each key stays."""
+
+    def place(line):
+        value = rows[line][2]
+        return (value == "NULL", 0 if value == "NULL" else int(value) * (-1 if descending else 1), line)
+
+    kept, seen = set(), set()
+    for line in sorted(range(len(rows)), key=place):
+        key = rows[line][:2]
+        if "NULL" in key or key not in seen:
+            kept.add(line + 1)
+            seen.add(key)
+    return kept
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(ROW, min_size=1, max_size=30), descending=st.booleans())
+@example(rows=[("'a'", "1", "NULL"), ("'a'", "1", "NULL")], descending=True)
+def test_it_keeps_the_rows_plain_python_keeps_and_twice_is_once(lab, rows, descending):
+    step = {"deduplicate": {"keys": ["k", "n"], "order_by": f"o {'desc' if descending else 'asc'}"}}
+    # The cast names the types where every value is missing.
+    sql = lab.values("k, n, o", "(''::VARCHAR, 0::INTEGER, 0::INTEGER)", *(f"({', '.join(row)})" for row in rows))
+    with TemporaryDirectory(dir=lab.folder) as folder:
+        own = type(lab)(lab.session, Path(folder))
+        batch = own.batch(f"SELECT *, row_number() OVER () - 1 AS _row_id FROM ({sql})")
+        once = own.write(batch, step)
+        assert {row[0] for row in once.rows("_row_id")} - {0} == reference(rows, descending)
+        assert once.written.rows == len(rows) + 1
+        again = own.batch(
+            f"SELECT * FROM read_parquet({[str(f.path) for f in once.written.accepted]}, hive_partitioning=false)"
+        )
+        assert own.write(again, step).rows() == once.rows()

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from types import ModuleType
+
+import pytest
+
+from cloud_etl.cli import tables
+from cloud_etl.domain.run import SkippedFile
+from cloud_etl.quality.quarantine import Reject, RejectGroup
+
+Snapshot = Callable[[str, str], None]
+
+
+@pytest.fixture(autouse=True)
+def _a_pipe_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("name", ["happy", "rejects", "broken", "refused", "nothing", "three", "empty"])
+def test_the_end_of_a_run_reads_as_reviewed(
+    samples: ModuleType, name: str, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.show_run(samples.ALL[name], "data/runs/report.html")
+    matches_snapshot(f"run.{name}.txt", capsys.readouterr().out)
+
+
+def test_the_ledger_reads_as_reviewed(
+    samples: ModuleType, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.show_ledgers(samples.run(samples.pipeline(), samples.broken()))
+    matches_snapshot("ledger.txt", capsys.readouterr().out)
+
+
+def test_the_list_of_runs_reads_as_reviewed(
+    samples: ModuleType, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.show_runs(list(samples.ALL.values()))
+    matches_snapshot("runs.txt", capsys.readouterr().out)
+
+
+def test_the_checks_read_as_reviewed(
+    samples: ModuleType, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.stdout_console().print(tables.checks_table(samples.quality()))
+    matches_snapshot("checks.txt", capsys.readouterr().out)
+
+
+def test_the_plan_reads_as_reviewed(matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_plan(plan())
+    matches_snapshot("plan.txt", capsys.readouterr().out)
+
+
+def plan():
+    from cloud_etl.pipeline.plan import PipelinePlan, Plan, PlannedFile, PlannedTable
+
+    return Plan(
+        "retail",
+        "local",
+        date(2026, 3, 5),
+        (
+            PipelinePlan(
+                "sales_data",
+                tuple(PlannedFile(f"raw-data/sales_data/sales_{i:02d}.csv.gz", 41_883_120, 600_000) for i in range(23)),
+                (
+                    SkippedFile("raw-data/sales_data/_SUCCESS", "marker file"),
+                    SkippedFile("raw-data/x.csv", "loaded already"),
+                ),
+                ("deduplicate", "drop_nulls", "derive"),
+                ("not_null.customer_id",),
+                ("processed-data/sales_fact_20260305/",),
+                (
+                    PlannedTable("analytics.sales_fact", "sales_fact", "upsert", ("CREATE TABLE a (\n  b INT\n)",)),
+                    PlannedTable("analytics.daily_sales", "daily_sales", "append", ()),
+                ),
+            ),
+            PipelinePlan("customer_data", (), (), (), ()),
+            PipelinePlan("product_data", (PlannedFile("p.csv", 1, None),), (), (), (), problem="no column 'x'"),
+        ),
+    )
+
+
+def reject(**changes: object) -> Reject:
+    base = Reject(
+        "run-1", "sales_data", "s3://retail/raw/sales.csv", "e1", 17, 1234, "order_ts", "bad_timestamp",
+        "order_ts is no timestamp", "A-17,2026-13-45,\x1b[2J3", None, "reader", datetime(2026, 3, 5, tzinfo=UTC),
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def test_rejects_read_as_reviewed(matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]) -> None:
+    whole_file = reject(line=None, column=None, source_uri=None, raw_text=None, code="corrupt_file")
+    tables.show_rejects([reject(), whole_file, reject(raw_text="x" * 1000)])
+    groups = [
+        RejectGroup("run-2", "sales_data", "s3://retail/raw/sales.csv", "reader", "bad_timestamp", 12_345),
+        RejectGroup("run-2", "sales_data", "s3://retail/raw/sales.csv", "quality", "range.quantity", 7),
+        RejectGroup("run-1", "sales_data", None, "quality", "not_null.customer_id", 1),
+    ]
+    tables.show_reject_groups(groups)
+    matches_snapshot("quarantine.txt", capsys.readouterr().out)
+
+
+def test_rejects_as_json_hold_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_rejects([reject(raw_bytes=b"\xff\x00")], as_json=True)
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert shown["raw_text"] == "A-17,2026-13-45,\x1b[2J3" and shown["line"] == 17
+    assert shown["raw_bytes"] == "/wA=" and shown["rejected_at"] == "2026-03-05T00:00:00+00:00"
+    tables.show_reject_groups([], as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("show", "says"),
+    [
+        (lambda: tables.show_rejects([]), "No rejected record matches.\n"),
+        (lambda: tables.show_reject_groups([]), "The quarantine is empty.\n"),
+        (lambda: tables.show_runs([]), "No run has left a report yet.\n"),
+    ],
+)
+def test_nothing_to_show_is_said(show: Callable[[], None], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    show()
+    assert capsys.readouterr().out == says
+
+
+def test_a_run_without_a_ledger_says_so(samples: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_ledgers(samples.run(samples.nothing()))
+    assert capsys.readouterr().out == f"Run {samples.RUN} has no ledger: it took no files.\n"
+
+
+def test_a_pipe_gets_no_colours_no_boxes_and_no_trailing_blanks(
+    samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for report in samples.ALL.values():
+        tables.show_run(report, "report.html")
+        tables.show_ledgers(report)
+    text = capsys.readouterr().out
+    assert not re.search(r"[\x1b\u2500-\u257f]| \n", text)
+
+
+def test_numbers_stay_whole_where_names_are_long(samples: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_ledgers(samples.run(samples.hostile()))
+    tables.show_ledgers(samples.large(files=20))
+    text = capsys.readouterr().out
+    assert "20 of 20 hold" in text and "2,000" in text
+
+
+def test_an_output_that_is_not_utf_8_gets_what_it_can_show(
+    samples: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    tables.show_run(samples.run(samples.pipeline(pipeline="größe_\udc80")), "")
+    tables.sys.stdout.flush()
+    assert b"gr\\xf6\\xdfe_\\udc80" in raw.getvalue()

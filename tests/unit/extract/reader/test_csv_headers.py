@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import pytest
+
+from cloud_etl.extract.reader.read_batch import ReaderLimits
+
+SMALL = ReaderLimits(window_bytes=64, segment_bytes=64, threads=2)
+AB = {"a": {"type": "string"}, "b": {"type": "string"}}
+
+
+def test_columns_are_matched_by_name_and_not_by_place(read):
+    assert read(b"name,id\na,1\n").values == [(1, "a")]
+
+
+def test_a_name_in_another_case_or_with_blanks_is_taken_and_noted(read):
+    result = read(b" ID ,Name\n1,a\n")
+    assert result.values == [(1, "a")]
+    assert result.count.notes == ("column id was taken from ' ID '", "column name was taken from 'Name'")
+
+
+def test_old_names_of_a_column(read):
+    schema = {"id": {"type": "integer", "rename_from": ["no", "nr"]}, "name": {"type": "string"}}
+    assert read(b"nr,name\n1,a\n", schema).values == [(1, "a")]
+    assert read(b"nr,no,name\n1,2,a\n", schema).count.codes == {"duplicate_header": 2}
+
+
+@pytest.mark.parametrize("header", [b"id,name,id", b"ID,Id,name"])
+def test_a_duplicate_header_refuses_every_record(read, header):
+    result = read(header + b"\n1,a,2\n3,b,4\n")
+    assert result.codes == [(1, "duplicate_header"), (2, "duplicate_header"), (3, "duplicate_header")]
+    assert [row["raw_text"] for row in result.rejects] == [header.decode(), "1,a,2", "3,b,4"]
+    assert result.rows == []
+
+
+def test_a_missing_optional_column_is_null_or_its_default(read):
+    schema = {"id": {"type": "integer"}, "name": {"type": "string"}, "n": {"type": "integer", "default": 7}}
+    result = read(b"id\n1\n", schema)
+    assert result.values == [(1, None, 7)]
+    assert result.count.notes == ("column name is not in the file", "column n is not in the file")
+
+
+def test_a_missing_required_column_refuses_every_record(read):
+    result = read(b"id\n1\n2\n", {"id": {"type": "integer"}, "name": {"type": "string", "required": True}})
+    assert [code for _, code in result.codes] == ["missing_column"] * 3
+    assert result.rejects[0]["column"] == "name"
+
+
+def test_new_columns_are_rejected_ignored_or_taken(read):
+    data = b"id,name,extra\n1,a,x\n2,b,\n"
+    assert read(data).count.codes == {"unexpected_column": 3}
+    ignored = read(data, new_columns="ignore")
+    assert ignored.values == [(1, "a"), (2, "b")]
+    evolved = read(data, new_columns="evolve")
+    assert evolved.values == [(1, "a", "x"), (2, "b", None)]
+    assert evolved.batch.schema.names == ("id", "name", "extra")
+
+
+def test_new_columns_of_different_files_are_in_every_staged_file(read):
+    result = read([b"id,name,x\n1,a,1\n", b"name,id,y\nb,2,2\n", b"id,name,X\n3,c,3\n"], new_columns="evolve")
+    assert result.values == [(1, "a", "1", None), (2, "b", None, "2"), (3, "c", "3", None)]
+
+
+@pytest.mark.parametrize("extra", [b"", b"_row_id"])
+def test_a_new_column_needs_a_name_of_its_own(read, extra):
+    assert set(read(b"id,name," + extra + b"\n1,a,x\n", new_columns="evolve").count.codes) == {"bad_header"}
+
+
+def test_a_header_in_another_dialect_loses_nothing_silently(read):
+    result = read(b"id;name\n1;a\n2;b\n", new_columns="ignore")
+    assert result.rows == []
+    assert [row["raw_text"] for row in result.rejects] == ["id;name", "1;a", "2;b"]
+    assert set(result.count.codes) == {"header_mismatch"}
+
+
+def test_a_file_without_its_header_keeps_the_first_record(read):
+    result = read(b"1,a\n2,b\n")
+    assert [row["raw_text"] for row in result.rejects] == ["1,a", "2,b"]
+
+
+def test_a_stray_quote_in_the_header_swallows_nothing(read):
+    result = read(b'id,"name\n1,a\n2,b\n')
+    assert result.rows == []
+    assert [row["raw_text"] for row in result.rejects] == ['id,"name', "1,a", "2,b"]
+    assert set(result.count.codes) == {"bad_header"}
+
+
+@pytest.mark.parametrize("above", [[b"Report"], [b"Report,,", b"", b"by us"], [b"x,y", b'a "quote', b"z"]])
+def test_lines_above_the_header_are_rejected_and_the_records_below_are_read(read, above):
+    result = read(b"\n".join([*above, b"id,name", b"1,a", b"2,b", b""]))
+    assert result.values == [(1, "a"), (2, "b")]
+    assert set(result.count.codes) == {"header_not_first"}
+    assert [row["raw_text"].encode() for row in result.rejects] == [line for line in above if line]
+    assert f"csv.skip_lines to {len(above)}" in result.rejects[0]["message"]
+
+
+def test_a_header_right_below_the_header_is_one_reject(read):
+    result = read(b'id,name\nid,name\n"id","name"\n1,a\n')
+    assert result.values == [(1, "a")]
+    assert result.codes == [(2, "repeated_header"), (3, "repeated_header")]
+
+
+@pytest.mark.parametrize("header", [b"id,name", b'"id","name"', b'id,"name"'])
+@pytest.mark.parametrize("blank", [b"", b"\n"])
+@pytest.mark.parametrize("limits", [None, SMALL])
+def test_a_header_inside_the_file_begins_a_second_table(read, header, blank, limits):
+    result = read(b"id,name\n1,a\n2,b\n" + blank + header + b"\n3,c\n4,d\n", limits=limits)
+    assert result.values == [(1, "a"), (2, "b")]
+    line = 4 + len(blank)
+    assert result.codes == [(line, "second_table"), (line + 1, "second_table"), (line + 2, "second_table")]
+    assert f"begins on line {line}" in result.rejects[0]["message"]
+
+
+def test_a_header_inside_a_quoted_field_is_text(read):
+    result = read(b'id,name\n1,"a\nid,name\nb"\n2,c\n')
+    assert result.values == [(1, "a\nid,name\nb"), (2, "c")]
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+def test_a_table_of_another_width_below_a_gap_is_a_second_table(read, limits):
+    result = read(b"a,b\n1,x\n2,y\n\np,q,r\n1,2,3\n4,5,6\n7,8\n", AB, limits=limits)
+    assert result.values == [("1", "x"), ("2", "y")]
+    assert [code for _, code in result.codes] == ["second_table"] * 4
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+def test_a_table_with_its_own_header_of_the_same_width_is_a_second_table(read, limits):
+    result = read(b"a,b\n1,x\n2,y\n\ncity,code\nRome,3\nOslo,4\n", AB, limits=limits)
+    assert result.values == [("1", "x"), ("2", "y")]
+    assert [line for line, _ in result.codes] == [5, 6, 7]
+
+
+def test_a_gap_between_records_and_a_footnote_are_no_second_table(read):
+    result = read(b"a,b\n1,x\n\n2,y\n3,z\n\n\n4,w\n\nTotal 4\n", AB)
+    assert result.values == [("1", "x"), ("2", "y"), ("3", "z"), ("4", "w")]
+    assert result.codes == [(10, "too_few_fields")]
+
+
+def test_without_a_header_columns_go_by_position(read):
+    result = read(b"1,a\n2\n", source={"csv": {"header": False}})
+    assert result.values == [(1, "a")]
+    assert result.codes == [(2, "too_few_fields")]
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"id,name", b"id,name\n", b"\xef\xbb\xbf", b"\n\nid,name\n\n"])
+def test_a_file_without_records_has_none_and_no_reject(read, data):
+    result = read(data)
+    assert result.count.records_read == 0
+    assert result.batch.schema.names == ("id", "name")
+
+
+def test_a_very_long_header_name_is_read(read):
+    name = "h" * 600_000
+    assert read(f"id,{name}\n1,a\n".encode(), {"id": {"type": "integer"}, name: {"type": "string"}}).values == [
+        (1, "a")
+    ]

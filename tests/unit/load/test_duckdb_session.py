@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cloud_etl.domain.schema import Schema
+from cloud_etl.domain.spec import DuckDbSpec, LoadSpec, WarehouseSpec
+from cloud_etl.errors import RunInterruptedError, TargetError, TemporaryError
+from cloud_etl.load.duckdb import Loader
+from cloud_etl.load.duckdb.session import Database, connected, translated
+
+
+@pytest.fixture
+def database(tmp_path):
+    return Database(tmp_path / "w.duckdb", "256MB", 1)
+
+
+def loader(database, **options):
+    return Loader(WarehouseSpec(duckdb=DuckDbSpec(path=database.path.name)), database.path.parent, **options)
+
+
+def test_a_file_held_by_another_process_is_a_passing_fault(database):
+    holder = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder, str(database.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(TemporaryError, match=r"(?s)held by another process.*Close the program"):
+            loader(database).__enter__()
+        process.stdin.close()
+    with loader(database) as opened:
+        assert opened.loaded_files("p") == frozenset()
+
+
+def test_a_file_open_in_this_process_is_said_so(database):
+    import duckdb
+
+    with duckdb.connect(str(database.path)), pytest.raises(TargetError, match="already open in this process"):
+        loader(database).__enter__()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(database):
+    database.path.write_text("important notes " * 1000)
+    with pytest.raises(TargetError, match=r"cannot be opened.*not a valid DuckDB"):
+        loader(database).__enter__()
+    assert database.path.read_text().startswith("important notes")
+
+
+def test_a_loader_that_only_looks_makes_no_file_and_loads_nothing(database):
+    with loader(database, read_only=True) as looking:
+        assert looking.ddl(LoadSpec(table="a.b"), Schema(())) == ()
+        assert looking.schema_of("a.b") is None
+    assert not database.path.exists()
+
+
+def test_the_folder_of_the_file_is_made(tmp_path):
+    with connected(Database(tmp_path / "a" / "b" / "w.duckdb", "256MB", 1)) as session:
+        assert session.number("SELECT 1") == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("INSERT INTO t VALUES (771177), (771177)", "a constraint of the table refused a row"),
+        ("INSERT INTO t VALUES (NULL)", r"column t\.k is NOT NULL and a row has no value"),
+        ("INSERT INTO t VALUES ('row771177')", "a value does not fit the type"),
+        ("INSERT INTO t SELECT 771177000000000", "a value does not fit the type"),
+    ],
+)
+def test_messages_about_values_do_not_show_them(database, sql, message):
+    with connected(database) as session:
+        session.change("CREATE TABLE t (k INTEGER PRIMARY KEY)")
+        with pytest.raises(TargetError, match=message) as caught, translated("loading t"), session.transaction():
+            session.change(sql)
+        assert session.number("SELECT count(*) FROM t") == 0
+    assert "771177" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_too_little_memory_says_which_setting_to_raise(database):
+    small = Database(database.path, "10MB", 1)
+    sql = "SELECT count(DISTINCT r) FROM (SELECT list(range) AS r FROM range(3000000) GROUP BY range % 2)"
+    with pytest.raises(TargetError, match=r"Raise warehouse\.duckdb\.memory"), connected(small) as session:
+        session.rows("SET temp_directory = ''")
+        with translated("loading t"):
+            session.rows(sql)
+
+
+def test_a_transaction_that_meets_another_is_a_passing_fault(database):
+    with connected(database) as session, connected(database) as other:
+        session.change("CREATE TABLE t AS SELECT 1 AS k")
+        meets = pytest.raises(TemporaryError, match="met another transaction")
+        with meets, translated("loading t"), session.transaction():
+            session.change("UPDATE t SET k = 2")
+            other.change("UPDATE t SET k = 3")
+        assert other.number("SELECT k FROM t") == 1
+
+
+def test_a_signal_inside_a_statement_rolls_back_and_is_an_interruption(database):
+    def stop(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with connected(database) as session:
+            session.change("CREATE TABLE t (k BIGINT)")
+            ends = pytest.raises(RunInterruptedError, match="nothing was loaded")
+            with ends, translated("loading t"), session.transaction():
+                session.change("INSERT INTO t VALUES (1)")
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                session.change("INSERT INTO t SELECT range FROM range(3000000000) WHERE hash(range) = 0")
+            assert session.number("SELECT count(*) FROM t") == 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
