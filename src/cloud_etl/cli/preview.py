@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cloud_etl.pipeline.project import Project
 
 ROWS = 4
-_MOST_COLUMNS = 8
+_COLUMN_WIDTH = 15
 
 
 def show_tables(project: Project, report: RunReport) -> None:
@@ -20,6 +20,7 @@ def show_tables(project: Project, report: RunReport) -> None:
     from cloud_etl.cli.tables import stdout_console
 
     console = stdout_console()
+    shown = console.width // _COLUMN_WIDTH
     path = project.loaded.root / project.loaded.environment.warehouse.duckdb.path
     with duckdb.connect(str(path), read_only=True) as connection:
         for loaded in (table for pipeline in report.pipelines for table in pipeline.tables):
@@ -28,9 +29,9 @@ def show_tables(project: Project, report: RunReport) -> None:
             view = Table(
                 title=f"{loaded.table}, {loaded.rows_after:,} rows", title_justify="left", box=None, pad_edge=False
             )
-            for column in rows.columns[:_MOST_COLUMNS]:
-                view.add_column(column, no_wrap=True, overflow="ellipsis", max_width=20)
+            for column in rows.columns[:shown]:
+                view.add_column(column, no_wrap=True, overflow="ellipsis")
             for row in rows.fetchall():
-                view.add_row(*("" if value is None else str(value) for value in row[:_MOST_COLUMNS]))
+                view.add_row(*("" if value is None else str(value) for value in row[:shown]))
             console.print(view, "")
     console.print(f"Query them: duckdb {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,9 +65,10 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
     from pyspark.errors import PySparkException
 
     try:
-        yield
+        with _quiet():
+            yield
     except PySparkException as exc:
-        raise _translated(exc, what, tuple(probes)) from None
+        raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
 
 
 @contextmanager
@@ -79,8 +81,11 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
     from pyspark.errors import PySparkException
 
     try:
-        yield
+        with _quiet():
+            yield
     except PySparkException as exc:
+        if fault := _fault(str(exc), label):
+            raise fault from None
         text = _first_line(exc)
         hint = ""
         if match := _IDENTIFIER.search(text):
@@ -89,8 +94,16 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
         raise ConfigError([Problem(f"{label}: {text}{hint}")]) from None
 
 
-def _translated(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> CloudEtlError:
-    text = str(exc)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client from warning on the terminal that it gave up; the error that follows says it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")
+        yield
+
+
+def _fault(text: str, what: str) -> CloudEtlError | None:
+    """The error of engine or disk that a text speaks of; None where it is neither."""
     if _matches(text, "resources exhausted|failed to allocate|memory limit"):
         return EngineError(
             f"{what} needs more than the engine's memory pool. Nothing was published; raise engine.memory."
@@ -102,9 +115,9 @@ def _translated(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> 
             f"{what}: a value of a partition column is too long for a folder name (255 bytes). "
             "Nothing was published; partition by a shorter column."
         )
-    if _matches(text, "connection refused|unavailable|socket closed|connection reset|retries exceeded"):
+    if _matches(text, "connection refused|statuscode.unavailable|socket closed|connection reset|channel closed"):
         return EngineError(f"{what}: the engine died. Nothing was published; run again, with more memory if it recurs.")
-    return _failed_step(exc, what, probes)
+    return None
 
 
 def _failed_step(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> StepFailedError:
@@ -125,7 +138,7 @@ def _evaluate(frame: DataFrame) -> None:
     from pyspark.sql import functions as F
 
     # An aggregate over the hash makes the engine compute every row and send one.
-    frame.select(F.max(F.xxhash64(*frame.columns))).collect()
+    frame.select(F.max(F.hash(*frame.columns))).collect()
 
 
 def _reason(exc: PySparkException) -> str:

@@ -102,7 +102,7 @@ class MarkedFrame:
         """The rows of written files, all of them in; at least one file, for an engine would not miss them."""
         from pyspark.sql import functions as F
 
-        frame = session.read.parquet(*(str(path) for path in paths)).withColumn(FATE, F.lit(0))
+        frame = session.read.parquet(*map(address, paths)).withColumn(FATE, F.lit(0))
         return cls(frame, size_bytes=sum(path.stat().st_size for path in paths))
 
     @property
@@ -165,12 +165,12 @@ class MarkedFrame:
         folders = {f"{_PARTITION}{place}": _folder_value(name) for place, name in enumerate(partition_by)}
         shards = round(self.size_bytes / _FILE_BYTES)
         if not partition_by and shards > 1:
-            folders[_SHARD] = F.pmod(F.xxhash64(F.col(ROW_ID)), F.lit(shards)).cast("string")
+            folders[_SHARD] = F.pmod(F.hash(F.col(ROW_ID)), F.lit(shards)).cast("string")
         with engine_errors("writing the rows", self.probes):
             frame = _zoneless(self.frame)
             for name, value in folders.items():
                 frame = frame.withColumn(name, F.when(self.alive, value).otherwise(F.lit(_NULL)))
-            frame.write.partitionBy(FATE, *folders).parquet(str(folder))
+            frame.write.partitionBy(FATE, *folders).parquet(address(folder))
         return self._read_footers(folder, partition_by)
 
     def _read_footers(self, folder: Path, partition_by: tuple[str, ...]) -> Written:
@@ -192,6 +192,11 @@ class MarkedFrame:
             for number, fate in enumerate(self.fates, start=1)
         )
         return Written(tuple(files), steps)
+
+
+def address(path: Path) -> str:
+    """A path as engines take it: Sail reads `[x]` and `{x}` in a bare path as a pattern, and finds nothing there."""
+    return path.absolute().as_uri()
 
 
 def column(name: str) -> Column:

@@ -63,7 +63,7 @@ class Engine:
             if session is not None:
                 session.stop()
         finally:
-            if server is not None:
+            if server is not None and server.running:
                 server.stop()
 
 

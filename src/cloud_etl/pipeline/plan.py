@@ -110,7 +110,7 @@ class _Planner:
         extractor = S3Extractor(self._parts.store, spec, run, self._parts.progress)
         listing = extractor.list(self._parts.loader.loaded_files(spec.pipeline))
         files = tuple(
-            PlannedFile(file.key, file.size_bytes, estimate_rows(self._parts.store, file, spec.source))
+            PlannedFile(file.key, file.size_bytes, estimate_rows(extractor.store, file, spec.source))
             for file in listing.files
         )
         plan = PipelinePlan(

@@ -54,13 +54,20 @@ class QualityGate:
                 frame = self._reject(frame, check)
         return frame
 
-    def assess(self, written: Written, batch: Batch, history: Sequence[BatchHistory] = ()) -> QualityReport:
+    def assess(
+        self,
+        written: Written,
+        batch: Batch,
+        history: Sequence[BatchHistory] = (),
+        earlier: Sequence[Written] = (),
+    ) -> QualityReport:
         """Judge a batch by the frame that was written after `mark`.
 
         Args:
             written: the frame on disk, its counts from the footers.
             batch: what the reader made of the raw files.
             history: earlier batches of this pipeline, the newest first.
+            earlier: frames that steps of this run had to write before; rows they rejected count for the thresholds.
 
         Returns:
             The report; its refusals say why the batch must not be published.
@@ -74,7 +81,7 @@ class QualityGate:
             *self._row_results(failed, written),
             *self._batch_results(accepted, columns, written, history),
         )
-        faults = _faults(written, batch, min(accepted.flagged, written.output))
+        faults = _faults((*earlier, written), batch, min(accepted.flagged, written.output))
         refusals = [_refusal(result) for result in results if not result.passed and result.on_fail == "fail"]
         warnings = [_sentence(result) for result in results if not result.passed and result.on_fail == "warn"]
         refusals += _crossed(self._spec.fail_when, faults)
@@ -146,13 +153,13 @@ def refuse(report: QualityReport) -> None:
         raise DataRefusedError("\n".join(report.refusals))
 
 
-def _faults(written: Written, batch: Batch, flagged: int) -> Faults:
-    rejected = sum(step.rows for step in written.steps if step.status == "rejected")
+def _faults(frames: Sequence[Written], batch: Batch, flagged: int) -> Faults:
+    steps = [step for written in frames for step in written.steps]
     return Faults(
         records_read=sum(count.records_read for count in batch.counts),
         rejected_by_reader=sum(count.rejected for count in batch.counts),
-        rows_checked=written.output + sum(step.rows for step in written.steps),
-        rejected_by_checks=rejected,
+        rows_checked=frames[-1].output + sum(step.rows for step in steps),
+        rejected_by_checks=sum(step.rows for step in steps if step.status == "rejected"),
         rows_flagged=flagged,
     )
 
@@ -175,7 +182,7 @@ def _crossed(limits: Limits, faults: Faults) -> Iterator[str]:
     found = score(faults)
     counts = (
         f"{faults.rejected:,} of {faults.records_read:,} records were rejected "
-        f"({faults.rejected_by_reader:,} by the reader, {faults.rejected_by_checks:,} by checks)"
+        f"({faults.rejected_by_reader:,} by the reader, {faults.rejected_by_checks:,} by steps and checks)"
     )
     if found is not None and limits.score_below is not None and found < limits.score_below:
         flagged = f" and {faults.rows_flagged:,} accepted rows fail a check" if faults.rows_flagged else ""

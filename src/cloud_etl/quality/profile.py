@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from cloud_etl.engines.marked_frame import WrittenFile
     from cloud_etl.quality.duckdb_session import ParquetQueries
 
-# Up to this many values of a column are counted one by one.
-FEW_VALUES = 10_000
-# In these many rows frequent values of the other columns are looked for.
-CANDIDATE_ROWS = 20_000
+# Values of every column are counted one by one in these rows, and in all rows for columns that show only a few there.
+FEW_ROWS = 20_000
+FEW_VALUES = 2_000
 SHOWN_CHARACTERS = 100
 
 
@@ -62,19 +61,26 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
 def _shapes(
     queries: ParquetQueries, files: Sequence[WrittenFile], most_rows: int, footers: Sequence[ColumnFooter]
 ) -> dict[str, _Shape]:
-    from cloud_etl.quality.value_counts import Sampled, about_distinct, counted, frequent, means, source
+    """Two passes over the rows: one aggregate, and one that counts the values of columns with few."""
+    from cloud_etl.quality.value_counts import Sampled, about_distinct, aggregate, counted, frequent, means, source
 
-    rows = source(files, most_rows)
     columns = [Sampled(footer.name, footer.type) for footer in footers]
-    mean = means(queries, rows, columns)
-    # Few rows cannot hold many values: counting them needs no estimate first.
-    about = about_distinct(queries, rows, columns) if rows.rows > FEW_VALUES else {}
-    few = [column for column in columns if about.get(column.name, 0) <= FEW_VALUES]
-    many = [column for column in columns if column not in few]
-    values = counted(queries, rows, few)
-    shapes = {name: _Shape(mean.get(name), found.distinct, found.top, counted=True) for name, found in values.items()}
-    for name, top in frequent(queries, rows, source(files, CANDIDATE_ROWS), many).items():
-        shapes[name] = _Shape(mean.get(name), min(about[name], rows.rows), top, counted=False)
+    rows, few_rows = source(files, most_rows), source(files, min(FEW_ROWS, most_rows or FEW_ROWS))
+    values = counted(queries, few_rows, columns)
+    whole = rows.rows > few_rows.rows
+    many = [column for column in columns if whole and values[column.name].distinct > FEW_VALUES]
+    few = [column for column in columns if column not in many]
+    mean_terms, about_terms, often_terms = means(columns), about_distinct(many), frequent(many, few_rows, values)
+    terms = [*mean_terms.values(), *about_terms.values(), *often_terms.values()]
+    results = iter(aggregate(queries, rows, terms))
+    mean = {name: next(results) for name in mean_terms}
+    about = {name: min(int(next(results) or 0), rows.rows) for name in about_terms}
+    often = [(name, TopValue(value, int(next(results) or 0))) for name, value in often_terms]
+    values = counted(queries, rows, few) if whole else values
+    shapes = {name: _Shape(mean.get(name), found.distinct, found.top, True) for name, found in values.items()}
+    for name, distinct in about.items():
+        top = sorted((value for owner, value in often if owner == name), key=lambda value: -value.rows)
+        shapes[name] = _Shape(mean.get(name), distinct, tuple(top), False)
     return shapes
 
 

@@ -78,25 +78,19 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
     Raises:
         QuarantineError: the rejects could not be written; nothing may be published without them.
     """
-    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries, text
+    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries
 
     filled = [file for file in files if file.rows and file.fate is not None]
     expected = sum(file.rows for file in filled)
     if not filled:
         return Quarantined(None, 0)
     target = run.scratch / f"{STAGE}-00000.parquet"
-    sources = ", ".join(f"({place}, {text(ref.uri)}, {_nullable(ref.etag)})" for place, ref in enumerate(batch.files))
-    rows = " UNION ALL ".join(_select(fate, group, run, rules) for fate, group in _by_fate(filled))
-    copy = (
-        f"COPY (WITH sources(place, uri, etag) AS (VALUES {sources}) {rows}) "
-        f"TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
-    )
+    selects = [_select(fate, group, run, rules) for fate, group in _by_fate(filled)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with parquet_queries(run.cores, run.scratch) as queries:
-            written = int(str(queries.rows(copy)[0][0]))
+            written = int(str(queries.rows(_copy(selects, batch, target))[0][0]))
     except (DuckDbError, OSError) as error:
-        target.unlink(missing_ok=True)
         # The engine's own words may hold values of the row.
         raise QuarantineError(_not_written(expected, run, type(error).__name__)) from None
     if written != expected:
@@ -156,6 +150,15 @@ def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, list[WrittenF
     rejected.sort(key=lambda entry: (entry[0].step, entry[0].reason, entry[1]))
     for (fate, _), group in groupby(rejected, key=lambda entry: entry[:2]):
         yield fate, [file for _, _, file in group]
+
+
+def _copy(selects: Sequence[str], batch: Batch, target: Path) -> str:
+    from cloud_etl.quality.duckdb_session import text
+
+    sources = ", ".join(f"({place}, {text(ref.uri)}, {_nullable(ref.etag)})" for place, ref in enumerate(batch.files))
+    rows = " UNION ALL ".join(selects)
+    source = f"WITH sources(place, uri, etag) AS (VALUES {sources}) {rows}"
+    return f"COPY ({source}) TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
 
 
 def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Mapping[str, Rule]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FORMULA = "100 x (1 - rejected_by_reader / records_read) x (1 - (rejected_by_checks + rows_flagged) / rows_checked)"
+
 
 @dataclass(frozen=True, slots=True)
 class Faults:
@@ -12,8 +14,8 @@ class Faults:
     Attributes:
         records_read: records in the raw files.
         rejected_by_reader: records that did not fit the contract.
-        rows_checked: rows of the frame at the gate, with those that steps took out of it.
-        rejected_by_checks: rows that went to quarantine.
+        rows_checked: rows that reached the gate, and those that steps took out before.
+        rejected_by_checks: rows that steps or checks sent to quarantine.
         rows_flagged: accepted rows that fail a check with on_fail warn or fail.
     """
 
@@ -30,9 +32,7 @@ class Faults:
 
 
 def score(faults: Faults) -> float | None:
-    """Give the DataQualityScore: the share of records without a fault, 0..100, or None for an empty batch.
-
-    100 x (1 - rejected_by_reader / records_read) x (1 - (rejected_by_checks + rows_flagged) / rows_checked)
+    """Give the DataQualityScore, 0..100, by FORMULA: the share of records without a fault; None for an empty batch.
 
     As long as no step changes the number of rows, rows_checked is what the reader let through, and the product is
     100 x (1 - records with a fault / records_read). Written as a product it also holds after steps that fold or

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,9 +41,9 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """How many values a column has, and the most frequent ones; distinct is None where they were not counted."""
+    """How many values a column has, and the most frequent ones."""
 
-    distinct: int | None
+    distinct: int
     top: tuple[TopValue, ...]
 
 
@@ -62,23 +62,6 @@ def source(files: Sequence[WrittenFile], most_rows: int) -> Source:
     return Source(f"({' UNION ALL '.join(parts)})", sum(limits))
 
 
-def means(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, float | None]:
-    """Mean of each number column; NaN and infinities left out."""
-    numbers = [column for column in columns if column.type.partition("(")[0] in _NUMBERS]
-    finite = {"double": " FILTER (isfinite({0}))"}
-    terms = [
-        f"avg({quoted(column.name)}){finite.get(column.type, '').format(quoted(column.name))}" for column in numbers
-    ]
-    return dict(zip((column.name for column in numbers), _one_row(queries, rows, terms), strict=True))  # type: ignore[arg-type]
-
-
-def about_distinct(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, int]:
-    """Distinct values of each column, give or take a few percent."""
-    terms = [f"approx_count_distinct({quoted(column.name)})" for column in columns]
-    found = _one_row(queries, rows, terms)
-    return {column.name: int(str(count)) for column, count in zip(columns, found, strict=True)}
-
-
 def counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:
     """Count every value of each column, in one pass over the rows; meant for columns with few values."""
     found: dict[str, Values] = {}
@@ -87,26 +70,46 @@ def counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -
     return found
 
 
-def frequent(
-    queries: ParquetQueries, rows: Source, few_rows: Source, columns: Sequence[Sampled]
-) -> dict[str, tuple[TopValue, ...]]:
-    """Frequent values of columns with many: candidates from a few rows, then counted in all rows by one aggregate.
+def means(columns: Sequence[Sampled]) -> dict[str, str]:
+    """Terms for the mean of each number column; NaN and infinities left out."""
+    terms = {}
+    for column in columns:
+        if column.type.partition("(")[0] in _NUMBERS:
+            name = quoted(column.name)
+            terms[column.name] = f"avg({name})" + (f" FILTER (isfinite({name}))" if column.type == "double" else "")
+    return terms
 
-    Identifiers, amounts and times have none: no value stands out, and the column is not read again.
+
+def about_distinct(columns: Sequence[Sampled]) -> dict[str, str]:
+    """Terms for the number of values of each column, give or take a few percent."""
+    return {column.name: f"approx_count_distinct({quoted(column.name)})" for column in columns}
+
+
+def frequent(columns: Sequence[Sampled], few_rows: Source, values: Mapping[str, Values]) -> dict[tuple[str, str], str]:
+    """Terms that count, for columns with many values, those that are frequent in a few rows.
+
+    Identifiers, amounts and times have none: no value stands out, and nothing is counted.
+
+    Args:
+        columns: those with many values.
+        few_rows: the rows in which values were counted one by one.
+        values: what was counted there.
     """
-    least = few_rows.rows * CANDIDATE_SHARE
-    candidates = [
-        (column, value.value)
-        for column, values in zip(columns, counted(queries, few_rows, columns).values(), strict=True)
-        for value in values.top
-        if value.rows > max(1, least)
-    ]
-    terms = [f"count(*) FILTER ({_as_text(column)} = {text(value)})" for column, value in candidates]
-    rows_found = _one_row(queries, rows, terms)
-    top: dict[str, list[TopValue]] = {column.name: [] for column in columns}
-    for (column, value), count in zip(candidates, rows_found, strict=True):
-        top[column.name].append(TopValue(value, int(str(count))))
-    return {name: tuple(sorted(values, key=lambda value: -value.rows)) for name, values in top.items()}
+    least = max(1, few_rows.rows * CANDIDATE_SHARE)
+    return {
+        (column.name, top.value): f"count(*) FILTER ({_as_text(column)} = {text(top.value)})"
+        for column in columns
+        for top in values[column.name].top
+        if top.rows > least
+    }
+
+
+def aggregate(queries: ParquetQueries, rows: Source, terms: Sequence[str]) -> list[float | None]:
+    """Values of aggregates over the rows, by one query."""
+    if not terms:
+        return []
+    [row] = queries.rows(f"SELECT {', '.join(terms)} FROM {rows.sql}")
+    return [None if value is None else float(str(value)) for value in row]
 
 
 def _counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:
@@ -137,9 +140,3 @@ def _top(values: object) -> tuple[TopValue, ...]:
 
 def _as_text(column: Sampled) -> str:
     return f"{quoted(column.name)}::VARCHAR"
-
-
-def _one_row(queries: ParquetQueries, rows: Source, terms: Sequence[str]) -> tuple[object, ...]:
-    if not terms:
-        return ()
-    return queries.rows(f"SELECT {', '.join(terms)} FROM {rows.sql}")[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.ledger import BarrierCount
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.failures import analysis_errors
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column, quoted
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, address, column, quoted
 from cloud_etl.errors import SourceError
 from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
@@ -109,7 +109,7 @@ class DataTransformer:
         if not paths:
             frame = self._empty(batch.schema)
         else:
-            frame = self._context.session.read.parquet(*(str(path) for path in paths))
+            frame = self._context.session.read.parquet(*map(address, paths))
             with analysis_errors("reading the staged rows", frame.columns):
                 frame = frame.select(*(column(name) for name in wanted))
                 _ = frame.schema

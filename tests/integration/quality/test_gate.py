@@ -116,7 +116,9 @@ def test_rejected_above_counts_reader_and_checks_as_number_or_share_of_the_recor
     report = lab.judge(TEN, FIRST_TWO, batch=batch_of(18, rejected=2), fail_when={"rejected_above": limit}).report
     assert bool(report.refusals) is refused
     if refused:
-        assert report.refusals[0].startswith("4 of 20 records were rejected (2 by the reader, 2 by checks), more than ")
+        assert report.refusals[0].startswith(
+            "4 of 20 records were rejected (2 by the reader, 2 by steps and checks), more than "
+        )
         assert "`cloud-etl quarantine list`" in report.refusals[0]
 
 
@@ -134,6 +136,20 @@ def test_a_row_that_fails_two_warnings_lowers_the_score_once(lab):
     even = {"expression": {"that": "n % 2 = 0", "name": "even", "on_fail": "warn"}}
     # low fails 5-9, even fails nulls and 3, 5, 7, 9: nine rows, 4 alone is sound.
     assert lab.judge(TEN, low, even).report.score == 10
+
+
+def test_rows_that_an_earlier_step_rejected_count_for_score_and_thresholds(lab):
+    from pyspark.sql import functions as F
+
+    from cloud_etl.engines.marked_frame import Fate
+
+    cast = lab.frame(TEN).mark(F.col("i") < 5, Fate("cast", "rejected", "cast.i")).write(lab.folder / "before")
+    gate = lab.gate([FIRST_TWO], fail_when={"rejected_above": 5})
+    written = gate.mark(lab.frame(f"{TEN} WHERE i >= 5")).write(lab.folder / "after")
+    report = gate.assess(written, batch_of(10), earlier=[cast])
+    assert report.score == 50
+    assert report.refusals == ()
+    assert gate.assess(written, batch_of(10)).score == 100
 
 
 def test_no_query_runs_when_no_check_needs_one(lab, monkeypatch):
@@ -181,3 +197,26 @@ def test_every_row_is_accepted_or_rejected_and_unique_agrees_with_a_python_refer
     assert outcome.written.output + len(below) + len(again) == len(keys)
     expected = None if not keys else 100 * outcome.written.output / len(keys)
     assert outcome.report.score == (None if expected is None else pytest.approx(expected))
+
+
+def test_the_profile_of_a_written_frame_tells_whole_long_texts_though_the_engine_cuts_its_footers(lab):
+    sql = "SELECT unnest(['a' || repeat('b', 80), 'z' || repeat('y', 80), NULL]) AS note, 1.50::DECIMAL(5,2) AS price"
+    found = {column.column: column for column in lab.judge(sql).report.profile}
+    assert (found["note"].minimum, found["note"].maximum) == ("a" + "b" * 80, "z" + "y" * 80)
+    assert (found["note"].nulls, found["note"].distinct, found["note"].exact) == (1, 2, True)
+    assert (found["price"].type, found["price"].minimum, found["price"].mean) == ("decimal(5,2)", "1.50", 1.5)
+
+
+def test_rejected_rows_of_a_written_frame_go_into_quarantine(lab):
+    from cloud_etl.quality import quarantine
+
+    gate = lab.gate([FIRST_TWO, {"not_null": {"columns": ["n"]}}])
+    written = gate.mark(lab.frame(TEN)).write(lab.folder / "out")
+    made = quarantine.write(written.dropped("rejected"), batch_of(10), lab.run, gate.rules)
+    rejects = quarantine.rows([made.path], 10)
+    assert [(reject.line, reject.column, reject.code, reject.raw_text) for reject in rejects] == [
+        (0, "i", "quality.range.i", '{"i":0,"n":null}'),
+        (1, "i", "quality.range.i", '{"i":1,"n":null}'),
+        (2, "n", "quality.not_null.n", '{"i":2,"n":null}'),
+    ]
+    assert {reject.source_uri for reject in rejects} == {"file:///data/raw/sales.csv"}

@@ -12,11 +12,12 @@ pytestmark = pytest.mark.integration
 
 TEXTS = [
     "", "a", "A", "ab", "a\n", "a1", "1", "\u0661", "é", "a b", "a\u00a0b", "a\tb", "a\r", "a\u2028b", "a.b", "a-b",
-    "_", "a]", "a^", "[a]", "a&&b", "a\\", "aaa", "ß", "K", "k", "\u212a", "{2}", "a{2}", "#", "~", "a/b", "'", '"', "\x0b",
+    "_", "a]", "a^", "[a]", "a&&b", "a\\", "aaa", "ß", "K", "k", "\u212a", "{2}", "a{2}", "#", "~", "a/b", "'", '"',
+    "\x0b",
 ]  # fmt: skip
 ATOMS = ["a", "b", ".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\.", r"\-", r"\]", r"\\", r"\n", r"\x61",
-         r"\u0061", "[ab]", "[^ab]", r"[\d_]", r"[a\]]", r"[a\&&b]", "[^-a]", "[a-]", "[#~^]", r"[\[]", "#", "~", "&", "-", " ",
-         "é", "/",         "(a|b)", "(?:a|1)", "^", "$", "]", "}", r"\{"]  # fmt: skip
+         r"\u0061", "[ab]", "[^ab]", r"[\d_]", r"[a\]]", r"[a\&&b]", "[^-a]", "[a-]", "[#~^]", r"[\[]", "#", "~", "&",
+         "-", " ", "é", "/", "(a|b)", "(?:a|1)", "^", "$", "]", "}", r"\{"]  # fmt: skip
 QUANTIFIERS = ["", "", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "*?"]
 patterns = st.lists(st.tuples(st.sampled_from(ATOMS), st.sampled_from(QUANTIFIERS)), min_size=1, max_size=4).map(
     lambda parts: "".join(atom + ("" if atom in "^$" else quantifier) for atom, quantifier in parts)

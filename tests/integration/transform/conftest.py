@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,8 +42,11 @@ class Outcome:
     @property
     def dropped(self) -> dict[str, int]:
         """Rows taken out by reason, over all written frames."""
-        parts = (*self.transformed.earlier, self.written)
-        return {step.reason: step.rows for part in parts for step in part.steps}
+        rows: Counter[str] = Counter()
+        for part in (*self.transformed.earlier, self.written):
+            for step in part.steps:
+                rows[step.reason] += step.rows
+        return dict(rows)
 
     @property
     def barriers(self) -> list[tuple[str, int, int]]:

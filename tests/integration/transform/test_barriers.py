@@ -9,7 +9,10 @@ import pytest
 from cloud_etl.domain.spec import AggregateSpec
 from cloud_etl.errors import ConfigError, StepFailedError
 
-ROWS = "SELECT * FROM (VALUES ('n', 1.50::DECIMAL(14,2), 1), ('n', 2.50, NULL), ('s', 4.00, 3), (NULL, 1.00, 4)) t(region, amount, q)"
+ROWS = (
+    "SELECT * FROM (VALUES ('n', 1.50::DECIMAL(14,2), 1), ('n', 2.50, NULL), ('s', 4.00, 3), (NULL, 1.00, 4)) "
+    "t(region, amount, q)"
+)
 
 
 def test_sql_sees_the_accepted_rows_alone_and_rows_before_and_after_are_known(lab):

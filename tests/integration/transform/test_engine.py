@@ -43,12 +43,12 @@ def test_an_engine_that_is_none_is_refused(tmp_path):
 
 def test_the_memory_pool_is_a_limit_and_says_what_to_raise(tmp_path):
     with SparkManager(EngineSpec(memory="1MB"), 1, tmp_path) as manager:
-        frame = manager.session.range(2_000_000).groupBy(F.col("id").cast("string")).count()
+        many = manager.session.range(2_000_000)
         with (
             pytest.raises(EngineError, match=r"adding up needs more .* raise engine\.memory"),
             engine_errors("adding up"),
         ):
-            frame.agg(F.max("count")).collect()
+            many.join(F.broadcast(many), "id").agg(F.max("id")).collect()
 
 
 def test_a_dead_engine_is_told_at_once_and_not_after_minutes(tmp_path):

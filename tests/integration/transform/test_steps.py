@@ -24,11 +24,12 @@ def test_the_same_step_twice_has_two_accounts(lab):
 
 
 def test_fill_nulls_keeps_the_types(lab):
-    rows = "SELECT NULL::DECIMAL(5,4) AS d, NULL::VARCHAR AS s, NULL::TIMESTAMP AS t, NULL::BIGINT AS b, NULL::BOOLEAN AS o"
+    columns = {"d": "DECIMAL(5,4)", "s": "VARCHAR", "t": "TIMESTAMP", "b": "BIGINT", "o": "BOOLEAN"}
+    rows = "SELECT " + ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns.items())
     fill = {"d": 0.25, "s": "none", "t": "2024-01-02 03:04:05", "b": 7, "o": False}
     out = lab.write(rows, {"fill_nulls": fill})
     assert out.rows("d, s, t, b, o") == [(Decimal("0.2500"), "none", datetime(2024, 1, 2, 3, 4, 5), 7, False)]
-    assert out.types == {"d": "DECIMAL(5,4)", "s": "VARCHAR", "t": "TIMESTAMP", "b": "BIGINT", "o": "BOOLEAN"}
+    assert out.types == columns
 
 
 @pytest.mark.parametrize(
@@ -114,23 +115,20 @@ def test_integer_arithmetic_does_not_wrap_around(lab):
     wide = "SELECT 9223372036854775807::BIGINT AS a"
     with pytest.raises(StepFailedError, match=r"derive\.c"):
         lab.write(wide, {"derive": {"c": "a + 1"}})
-    with pytest.raises(StepFailedError, match=r"filter\.r"):
-        lab.write(wide, {"filter": {"r": "a * 2 > 0"}})
+    # The engine may compare in the wider type instead of stopping; what it must not do is to see a negative number.
+    assert lab.write(wide, {"filter": {"r": "a * 2 > 0"}}).written.output == 1
 
 
 def test_checked_arithmetic_gives_the_same_values_and_types(lab):
-    rows = lab.values(
-        "a, b", "(7::INTEGER, 3::BIGINT)", "(-7::INTEGER, NULL)", "(2147483647::INTEGER, -9223372036854775808)"
-    )
-    out = lab.write(
-        rows,
-        {"derive": {"c": "a - 1", "d": "b + 5", "e": "cast(a as bigint) * a", "f": "a % 2 + a"}},
-    )
-    assert (
-        out.rows("c, d, e, f")
-        == [(-8, None, 49, -8), (6, 8, 49, 8), (2147483646, -9223372036854775803, 4611686014132420609, None)][:2]
-        + out.rows("c, d, e, f")[2:]
-    )
+    rows = lab.values("a, b", "(7::INTEGER, 3::BIGINT)", "(-7, NULL)", "(2147483647, -9223372036854775808)")
+    made = {"c": "a - 1", "d": "b + 5", "e": "cast(a as bigint) * a", "f": "a % 2 * 3", "g": "a - b % 2 - (1 - a) * 0"}
+    out = lab.write(rows, {"derive": made})
+    assert out.rows("c, d, e, f, g") == [
+        (-8, None, 49, -3, None),
+        (6, 8, 49, 3, 6),
+        (2147483646, -9223372036854775803, 4611686014132420609, 3, 2147483647),
+    ]
+    assert [out.types[name] for name in made] == ["INTEGER", "BIGINT", "BIGINT", "INTEGER", "BIGINT"]
 
 
 def test_a_failing_expression_is_named_without_its_value(lab):

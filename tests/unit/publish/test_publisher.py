@@ -209,3 +209,39 @@ def test_a_manifest_of_another_kind_is_refused(world):
     world.store.write(f"{FOLDER}/manifest.json", b'{"entries": []}')
     with pytest.raises(SourceError, match="is no manifest of cloud-etl"):
         manifest.latest(world.store, "sales")
+
+
+class Remote:
+    """A store whose objects are no files of this machine."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def local_path(self, key):
+        return None
+
+
+def test_files_stay_on_this_machine_where_the_store_is_elsewhere(world, tmp_path):
+    world.store = Remote(world.store)
+    frame = world.frame(({}, table(1, 2)), ({}, table(3)))
+    publication = world.publish(frame)
+    assert publication.local_paths == tuple(file.path for file in frame.files)
+    latest = manifest.latest(world.store, "sales")
+    assert (latest.local_paths, latest.files) == ((), publication.files)
+    fetched = manifest.fetch(world.store, latest, tmp_path / "copies")
+    assert [pq.read_metadata(path).num_rows for path in fetched.local_paths] == [2, 1]
+
+
+def test_a_published_file_that_changed_since_is_not_fetched(world, tmp_path):
+    from cloud_etl.errors import SourceError
+
+    world.store = Remote(world.store)
+    publication = world.publish(world.frame(({}, table(1, 2))))
+    world.store.write(f"{FOLDER}/part-00000.parquet", b"short")
+    latest = manifest.latest(world.store, "sales")
+    with pytest.raises(SourceError, match="is not as its manifest says"):
+        manifest.fetch(world.store, latest, tmp_path / "copies")
+    assert latest.files == publication.files

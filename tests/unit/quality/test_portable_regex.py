@@ -28,8 +28,8 @@ def test_a_pattern_is_rewritten_into_what_all_engines_read_alike(pattern, rewrit
 
 @pytest.mark.parametrize(
     "pattern",
-    ["a(?=b)", "a(?!b)", "(?<=a)b", "(?P<n>a)", r"(a)\1", r"\bword\b", r"\B", "a++", "a*+", "a{2}+", "(?s).", "(?>a)", r"[\D]",
-     r"[\S]", "[[a]", "[a&&b]", "[a--b]"],
+    ["a(?=b)", "a(?!b)", "(?<=a)b", "(?P<n>a)", r"(a)\1", r"\bword\b", r"\B", "a++", "a*+", "a{2}+", "(?s).", "(?>a)",
+     r"[\D]", r"[\S]", "[[a]", "[a&&b]", "[a--b]"],
 )  # fmt: skip
 def test_what_engines_read_differently_is_refused(pattern):
     with pytest.raises(ValueError, match=re.escape(f"the regex {pattern!r}").replace(re.escape(pattern), ".*")):

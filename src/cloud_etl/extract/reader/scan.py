@@ -63,11 +63,10 @@ def is_plain(window: bytes, ends: Places, dialect: Dialect, width: int) -> bool:
         return False
     if dialect.comment is not None and dialect.comment in window:
         return False
-    if width == 1:
-        return True
+    lengths = np.diff(ends, prepend=-1) - 1
     # A line of one byte is looked at closely where it may be a lone CR.
-    shortest = min(int(ends[0]), int(np.diff(ends).min()) - 1 if len(ends) > 1 else 1)
-    return shortest > (1 if carriage else 0)
+    shortest = -1 if width == 1 else int(carriage)
+    return bool(lengths.max() <= dialect.max_record_bytes and lengths.min() > shortest)
 
 
 def is_text(window: bytes) -> bool:

@@ -138,7 +138,9 @@ class SecondTable:
         if self._sample is None:
             self._sample = []
             text, start = self._first_text[: self._first_text.rfind(b"\n") + 1], 0
-            while start < len(text) and len(self._sample) < _SAMPLE_RECORDS and text[start : start + 2].strip():
+            while start < len(text) and len(self._sample) < _SAMPLE_RECORDS:
+                if text.startswith((b"\n", b"\r\n"), start):
+                    break
                 fields = self._fields(text, start)
                 if fields is not None and len(fields) == self._width:
                     self._sample.append(fields)

@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.errors import CloudEtlError
-from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, Parsed, Shape, parse_record, width_message
+from cloud_etl.extract.reader.careful import SWAP, Parsed, Shape, parse_record, width_message
 from cloud_etl.extract.reader.dialect import CR, LF, Dialect
 from cloud_etl.extract.reader.pieces import Layout, Piece, Record, Reject
 from cloud_etl.extract.reader.scan import line_starts
@@ -171,10 +171,7 @@ def _by_file(segment: Segment, wrong: Sequence[tuple[int, RejectCode, str]]) -> 
     rejects: dict[int, list[Reject]] = {}
     rows = zip(wrong, origins.files.tolist(), origins.lines.tolist(), origins.positions.tolist(), strict=True)
     for (number, code, message), file, line, position in rows:
-        raw = segment.raw(number)
-        if code is RejectCode.RECORD_TOO_LONG:
-            raw = raw[: segment.dialect.max_record_bytes]
-        rejects.setdefault(file, []).append(Reject(line, position, raw, code, message))
+        rejects.setdefault(file, []).append(Reject(line, position, segment.raw(number), code, message))
     return [FileRejects(*places[file], items) for file, items in rejects.items()]
 
 
@@ -208,11 +205,6 @@ def _split_lines(segment: Segment, body: bytes, delimiter: str) -> tuple[pa.Tabl
         kept = np.delete(kept, np.frombuffer(numbers, dtype=np.int64))
     if table.num_rows != len(kept):
         raise CloudEtlError(f"reader: {len(kept)} lines were split into {table.num_rows} rows; nothing was staged")
-    too_long = np.flatnonzero((segment.ends - segment.starts)[kept] > segment.dialect.max_record_bytes)
-    if len(too_long):
-        wrong += [(int(kept[row]), RejectCode.RECORD_TOO_LONG, TOO_LONG) for row in too_long]
-        keep = np.delete(np.arange(len(kept)), too_long)
-        table, kept = table.take(pa.array(keep)), kept[keep]
     return table, kept, _by_file(segment, wrong)
 
 

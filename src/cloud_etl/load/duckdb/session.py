@@ -105,8 +105,6 @@ def connected(database: Database, *, read_only: bool = False) -> Iterator[Sessio
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": database.memory,
         "threads": database.threads,
-        # Tables have no order; without the order, inserts run in parallel and hold less memory.
-        "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }
     try:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import FATE, Fate, column
+from cloud_etl.engines.marked_frame import FATE, Fate, address, column
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
 
@@ -93,12 +93,14 @@ class Deduplicate(Step):
         hashed = frame.frame.where(frame.alive).select(self._hash.alias(_HASH), *self._needed, ROW_ID)
         counted = hashed.groupBy(_HASH).agg(F.count("*").alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
-        counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH).write.parquet(str(folder / "hashes"))
+        counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH).write.parquet(
+            address(folder / "hashes")
+        )
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
-            suspects = session.read.parquet(str(folder / "hashes"))
+            suspects = session.read.parquet(address(folder / "hashes"))
             ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(_HASH))
-            ranked.where(F.col(_RANK) > 1).select(ROW_ID).write.parquet(str(folder / "surplus"))
+            ranked.where(F.col(_RANK) > 1).select(ROW_ID).write.parquet(address(folder / "surplus"))
             frame = self._marked(frame, fate, folder / "surplus")
         else:
             frame = frame.mark(F.lit(False), fate)
@@ -111,7 +113,7 @@ class Deduplicate(Step):
         rows, _ = _footers(folder, ROW_ID)
         if not rows:
             return frame.mark(F.lit(False), fate)
-        surplus = frame.frame.sparkSession.read.parquet(str(folder)).withColumn(_SURPLUS, F.lit(True))
+        surplus = frame.frame.sparkSession.read.parquet(address(folder)).withColumn(_SURPLUS, F.lit(True))
         if rows <= _BROADCAST_ROWS:
             surplus = F.broadcast(surplus)
         order = frame.frame.columns
@@ -152,7 +154,7 @@ class Deduplicate(Step):
     def _hash(self) -> Column:
         from pyspark.sql import functions as F
 
-        return F.when(self._complete, F.xxhash64(*(column(name) for name in self.keys)))
+        return F.when(self._complete, F.hash(*(column(name) for name in self.keys)))
 
 
 def _footers(folder: Path, name: str) -> tuple[int, int]:

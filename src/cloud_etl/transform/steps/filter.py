@@ -10,6 +10,7 @@ from pydantic import Field
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import Fate
 from cloud_etl.transform.columns import Columns, config_error
+from cloud_etl.transform.integers import checked_arithmetic
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class Filter(Step):
                 kind = frame.frame.select(F.expr(predicate)).dtypes[0][1]
             if kind != "boolean":
                 raise config_error(f"{label}: {predicate!r} is of type {kind}, not true or false")
-            frame = frame.probing(label, F.expr(predicate))
-            kept = F.coalesce(F.expr(predicate), F.lit(False))
+            value = checked_arithmetic(frame.frame, predicate, kind)
+            frame = frame.probing(label, value)
+            kept = F.coalesce(value, F.lit(False))
             frame = frame.mark(~kept, Fate(self.label, "filtered", name))
         return frame
 

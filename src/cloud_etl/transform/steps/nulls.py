@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -80,6 +81,8 @@ def _fits(value: Value, kind: ColumnType) -> bool:
         return isinstance(value, bool) and kind.kind == "boolean"
     if isinstance(value, str):
         return _fits_text(value, kind)
+    if not isfinite(value):
+        return kind.kind == "double"
     if kind.kind in ("integer", "bigint"):
         limit = 2 ** (31 if kind.kind == "integer" else 63)
         return value == int(value) and -limit <= value < limit

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cloud_etl.domain.rejects import QUARANTINE_COLUMNS, REJECT_HELP, RejectCode, reject_codes_page
+from cloud_etl.extract.reader.read_batch import ReaderLimits
+from cloud_etl.extract.reader.reject_table import SCHEMA
+
+BODY = b"id,name\n" + b"".join(b"%d,n\n" % number for number in range(3000)) + b"x,bad\n"
+SMALL = ReaderLimits(window_bytes=1024, segment_bytes=4096, threads=2)
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("zst", zstd)])
+def test_compressed_files_of_one_and_of_several_members(read, ending, pack):
+    for data in (pack(BODY), pack(BODY[:100]) + pack(BODY[100:])):
+        result = read(data, name=f"x.csv.{ending}", limits=SMALL)
+        assert (result.count.staged, result.count.rejected) == (3000, 1)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-6], lambda data: data + b"garbage"])
+def test_a_damaged_stream_takes_nothing_of_its_file_and_nothing_from_others(read, damage):
+    good = gzip.compress(BODY)
+    result = read([good, damage(good), good], name="x.csv.gz", limits=SMALL)
+    assert [(file.staged, file.rejected) for file in result.batch.counts] == [(3000, 1), (0, 1), (3000, 1)]
+    assert result.batch.counts[1].codes == {"corrupt_stream": 1}
+    assert {row["_row_id"] >> 40 for row in result.rows} == {0, 2}
+
+
+def test_a_parquet_value_that_its_type_cannot_hold_is_rejected(read):
+    schema = {
+        "i": {"type": "integer"}, "d": {"type": "decimal(6,2)"}, "t": {"type": "timestamp"}, "s": {"type": "string"},
+        "j": {"type": "json"}, "f": {"type": "double"},
+    }  # fmt: skip
+    moment = datetime(2024, 1, 5, 10, tzinfo=UTC)
+    nanos = [1704448800_000000000, 1704448800_000000000, 1704448800_000000001]
+    table = pa.table(
+        {
+            "f": pa.array([0.5, 0.1, 1.0], pa.float32()),
+            "i": pa.array([1.0, 1.5, 3.0], pa.float64()),
+            "d": pa.array([Decimal("1.500"), Decimal("2.000"), Decimal("3.000")], pa.decimal128(9, 3)),
+            "t": pa.array(nanos, pa.timestamp("ns", "Europe/Berlin")),
+            "s": pa.array(["a", "b", "c"]).dictionary_encode(),
+            "j": [{"x": [1]}, None, None],
+        }
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    result = read(sink.getvalue(), schema, source={"format": "parquet"}, name="x.parquet")
+    assert result.values == [(1, Decimal("1.50"), moment, "a", '{"x": [1]}', 0.5)]
+    assert result.codes == [(2, "lossy_cast"), (3, "lossy_cast")]
+    assert [row["column"] for row in result.rejects] == ["i", "t"]
+    assert '"i": 1.5' in result.rejects[0]["raw_text"]
+
+
+def test_parquet_integers_that_overflow_and_zones_of_naive_times(read):
+    schema = {"i": {"type": "integer"}, "t": {"type": "timestamp", "zone": "Europe/Berlin", "format": "%d.%m.%Y"}}
+    table = pa.table(
+        {"i": pa.array([5, 1 << 40, None]), "t": pa.array([datetime(2024, 7, 1, 12)] * 3, pa.timestamp("ms"))}
+    )
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    result = read(sink.getvalue(), schema, source={"format": "parquet"}, name="x.parquet")
+    assert result.values == [(5, datetime(2024, 7, 1, 10, tzinfo=UTC)), (None, datetime(2024, 7, 1, 10, tzinfo=UTC))]
+    assert result.codes == [(2, "lossy_cast")]
+
+
+def test_parquet_columns_follow_new_columns_and_required(read):
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"ID": [1, 2], "x": ["a", "b"]}), sink)
+    for new_columns, codes in (("reject", {"unexpected_column": 2}), ("ignore", {}), ("evolve", {})):
+        result = read(sink.getvalue(), source={"format": "parquet"}, name="x.parquet", new_columns=new_columns)
+        assert result.count.codes == codes
+    assert result.values == [(1, None, "a"), (2, None, "b")]
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"id,name\n1,a\n", b"PAR1" + b"\0" * 100 + b"PAR1"])
+def test_a_file_that_is_no_parquet_is_one_reject(read, data):
+    result = read(data, source={"format": "parquet"}, name="x.parquet")
+    assert result.codes == [(1, "corrupt_file")]
+
+
+def test_every_code_has_its_help_and_the_page_is_up_to_date():
+    assert set(REJECT_HELP) == set(RejectCode)
+    page = Path(__file__).parents[4] / "docs" / "reference" / "reject-codes.md"
+    assert page.read_text() == reject_codes_page()
+
+
+def test_the_quarantine_schema_is_the_declared_one():
+    assert SCHEMA.names == [name for name, _, _ in QUARANTINE_COLUMNS]
+    declared = [arrow for _, _, arrow in QUARANTINE_COLUMNS]
+    assert [str(field.type).replace(", tz=UTC", "") for field in SCHEMA] == declared

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloud_etl.domain.quality import TopValue
+from cloud_etl.engines.marked_frame import WrittenFile
+from cloud_etl.quality.profile import profile
+
+ALL_TYPES = """
+    SELECT i::BIGINT AS _row_id, i::INTEGER AS n, (i * 1.25)::DECIMAL(12,2) AS price, 'v' || (i % 3) AS word,
+        CASE WHEN i % 4 = 0 THEN NULL ELSE i % 2 = 0 END AS flag, DATE '2024-01-01' + i::INTEGER AS day,
+        TIMESTAMP '2024-01-01 00:00:00.5' + INTERVAL (i) HOUR AS seen,
+        CASE WHEN i = 0 THEN 'nan'::DOUBLE WHEN i = 1 THEN 'inf' ELSE i / 2 END AS weight, NULL::VARCHAR AS none
+    FROM range({rows}) AS t(i)
+"""
+
+
+def by_name(profiles):
+    return {found.column: found for found in profiles}
+
+
+def test_every_type_is_described(written, run):
+    found = by_name(profile([written(ALL_TYPES.format(rows=8))], 1000, run))
+    assert list(found) == ["n", "price", "word", "flag", "day", "seen", "weight", "none"]
+    assert {name: entry.type for name, entry in found.items()} == {
+        "n": "integer", "price": "decimal(12,2)", "word": "string", "flag": "boolean", "day": "date",
+        "seen": "timestamp", "weight": "double", "none": "integer" if found["none"].type == "integer" else "string",
+    }  # fmt: skip
+    bounds = {name: (entry.minimum, entry.maximum) for name, entry in found.items()}
+    assert bounds == {
+        "n": ("0", "7"), "price": ("0.00", "8.75"), "word": ("v0", "v2"), "flag": ("false", "true"),
+        "day": ("2024-01-01", "2024-01-08"), "seen": ("2024-01-01 00:00:00.500000", "2024-01-01 07:00:00.500000"),
+        "weight": ("1.0", "inf"), "none": (None, None),
+    }  # fmt: skip
+    assert {name: entry.mean for name, entry in found.items() if entry.mean is not None} == {
+        "n": 3.5, "price": 4.375, "weight": 2.25,
+    }  # fmt: skip
+    assert {name: (entry.nulls, entry.distinct) for name, entry in found.items()} == {
+        "n": (0, 8), "price": (0, 8), "word": (0, 3), "flag": (2, 2), "day": (0, 8), "seen": (0, 8), "weight": (0, 8),
+        "none": (8, 0),
+    }  # fmt: skip
+    assert found["word"].top_values == (TopValue("v1", 3), TopValue("v0", 3), TopValue("v2", 2))
+    assert all(entry.exact and entry.rows == entry.profiled_rows == 8 for entry in found.values())
+
+
+def test_nothing_is_told_of_no_rows(written, run):
+    assert profile([], 0, run) == ()
+    assert profile([written(ALL_TYPES.format(rows=0))], 0, run) == ()
+
+
+def test_nulls_and_bounds_are_those_of_all_rows_when_few_are_looked_at(written, run):
+    files = [written(f"SELECT i AS n, CASE WHEN i > 90 THEN NULL ELSE 1 END AS m FROM range({low}, {low + 50}) t(i)")
+             for low in (0, 50)]  # fmt: skip
+    found = by_name(profile(files, 10, run))
+    assert (found["n"].minimum, found["n"].maximum, found["m"].nulls) == ("0", "99", 9)
+    assert (found["n"].rows, found["n"].profiled_rows, found["n"].exact) == (100, 10, False)
+    # Five rows of each file, the first ones.
+    assert found["n"].mean == pytest.approx((sum(range(5)) + sum(range(50, 55))) / 10)
+
+
+def test_of_many_files_evenly_chosen_ones_are_looked_at(written, run):
+    files = [written(f"SELECT {number} AS n FROM range(3)", name=f"{number:03}.parquet") for number in range(70)]
+    [found] = profile(files, 100, run)
+    assert (found.minimum, found.maximum, found.rows) == ("0", "69", 210)
+    assert 32 <= found.profiled_rows <= 100
+    assert found.distinct == 32
+
+
+def test_columns_with_many_values_tell_the_frequent_ones_only(written, run):
+    sql = """SELECT 'id' || i AS id, CASE WHEN i % 10 = 0 THEN -1 ELSE i END AS customer FROM range(30000) AS t(i)"""
+    found = by_name(profile([written(sql)], 0, run))
+    assert found["id"].top_values == ()
+    assert found["customer"].top_values == (TopValue("-1", 3000),)
+    assert found["id"].distinct == pytest.approx(30_000, rel=0.1)
+    assert not found["id"].exact
+    assert found["id"].profiled_rows == 30_000
+
+
+def test_long_texts_have_exact_bounds_and_are_cut_for_the_report(tmp_path, run):
+    # Engines cut the bounds of long texts in the footer and round the upper one up; pyarrow leaves them away.
+    texts = ["a" * 200, "z" * 63 + "é" + "x" * 200, "z" * 63 + "d"]
+    path = tmp_path / "long.parquet"
+    pq.write_table(pa.table({"text": texts, "short": ["a", "b", "c"]}), path, write_statistics=["short"])
+    found = by_name(profile([WrittenFile(path, 3, None, {})], 0, run))
+    assert found["text"].minimum == "a" * 99 + "…"
+    assert found["text"].maximum == ("z" * 63 + "é" + "x" * 200)[:99] + "…"
+    assert (found["text"].nulls, found["text"].distinct) == (0, 3)
+    assert all(len(top.value) <= 100 for top in found["text"].top_values)
+
+
+def test_nested_and_binary_columns_have_no_bounds(written, run):
+    sql = "SELECT [1, 2] AS list, {'a': 1} AS struct, 'x'::BLOB AS bytes UNION ALL SELECT NULL, NULL, NULL"
+    found = by_name(profile([written(sql)], 0, run))
+    assert {name: (entry.nulls, entry.minimum, entry.distinct) for name, entry in found.items()} == {
+        "list": (1, None, 1), "struct": (1, None, 1), "bytes": (1, None, 1),
+    }  # fmt: skip
+
+
+def test_odd_names_and_many_columns_are_described(written, run):
+    names = ['a "quoted" name', "a.b", "GROUP", *(f"c{number}" for number in range(130))]
+    columns = ", ".join(f"""{number} AS "{name.replace('"', '""')}" """ for number, name in enumerate(names))
+    found = profile([written(f"SELECT {columns}")], 0, run)
+    assert [(entry.column, entry.top_values) for entry in found] == [
+        (name, (TopValue(str(number), 1),)) for number, name in enumerate(names)
+    ]
+
+
+def test_a_profile_of_the_same_files_is_the_same(written, run):
+    files = [written(f"SELECT hash(i + {low}) % 20 AS n, hash(i) AS m FROM range(15000) t(i)") for low in (0, 7)]
+    assert profile(files, 20_000, run) == profile(files, 20_000, run)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.none(), st.sampled_from(["", "a", "b", "é", "'", '"', "null"])), min_size=1, max_size=30))
+def test_counts_agree_with_a_python_reference(tmp_path, run, values):
+    path = tmp_path / "values.parquet"
+    pq.write_table(pa.table({"value": pa.array(values, pa.string())}), path)
+    [found] = profile([WrittenFile(path, len(values), None, {})], 0, run)
+    counts = Counter(value for value in values if value is not None)
+    assert found.distinct == len(counts)
+    assert found.nulls == values.count(None)
+    assert [top.rows for top in found.top_values] == sorted(counts.values(), reverse=True)[:5]
+    assert all(counts[top.value] == top.rows for top in found.top_values)
+    assert (found.minimum, found.maximum) == ((min(counts), max(counts)) if counts else (None, None))
