@@ -27,6 +27,8 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Show the configuration in force.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rejected records.")
 
+_received: list[int] = []
+
 START, LOOK, SET_UP = "Everyday", "What happened", "Project"
 app.command("run", rich_help_panel=START)(run_commands.run)
 app.command("plan", rich_help_panel=START)(run_commands.plan)
@@ -71,7 +73,9 @@ def _exit_code() -> int:
         result = app(standalone_mode=False)
     except CloudEtlError as exc:
         _complain(exc)
-        return exit_code_of(exc)
+        # DuckDB swallows what a signal handler raises inside it and says only that it was interrupted.
+        by_signal = isinstance(exc, RunInterruptedError) and _received
+        return 128 + _received[-1] if by_signal else exit_code_of(exc)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted before anything was begun", err=True)
         return 128 + signal.SIGINT
@@ -99,4 +103,5 @@ def _complain(exc: CloudEtlError) -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    _received.append(number)
     raise RunInterruptedError("ended by SIGTERM before anything was begun", number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import OutputCount
 from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED
-from cloud_etl.engines.marked_frame import MarkedFrame, Written
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column
 from cloud_etl.publish.publisher import ParquetPublisher
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -87,9 +87,10 @@ class Outputs:
             folded = self._transformer.aggregate(output.aggregate, paths, folder)
             return _Made(output, folded, _rows_folded(folded), (frozenset(output.aggregate.group_by),))
         frame = MarkedFrame.of_accepted(self._context.session, paths)
-        chosen = frame.with_frame(frame.frame.select(*output.columns, ROW_ID, "_fate"))
+        names = output.columns or frame.columns
+        chosen = frame.with_frame(frame.frame.select(*(column(name) for name in (*names, ROW_ID, FATE))))
         copied = chosen.write(folder, output.partition_by)
-        return _Made(output, copied, copied.output, tuple(k for k in unique_keys if k <= set(output.columns)))
+        return _Made(output, copied, copied.output, tuple(keys for keys in unique_keys if keys <= set(names)))
 
 
 def _rows_folded(written: Written) -> int:

@@ -44,6 +44,7 @@ def parquet_queries(cores: int, scratch: Path | None = None) -> Iterator[Parquet
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET preserve_insertion_order = false")
         yield ParquetQueries(connection)
 
 
@@ -57,15 +58,9 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def read_parquet(paths: Sequence[Path], *, numbered: bool = False) -> str:
-    """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern.
-
-    Args:
-        paths: Parquet files.
-        numbered: whether file_row_number is there too, the place of a row in its file.
-    """
-    names = ", ".join(text(_literal_path(path)) for path in paths)
-    return f"read_parquet([{names}], hive_partitioning = false{', file_row_number = true' if numbered else ''})"
+def read_parquet(paths: Sequence[Path]) -> str:
+    """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern."""
+    return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false)"
 
 
 def _literal_path(path: Path) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import RunContext
     from cloud_etl.engines.marked_frame import WrittenFile
     from cloud_etl.quality.duckdb_session import ParquetQueries
+    from cloud_etl.quality.value_counts import Sampled, Source
 
 # Values of every column are counted one by one in these rows, and in all rows for columns that show only a few there.
 FEW_ROWS = 20_000
@@ -44,28 +45,26 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
         run: gives the threads, and the folder for spilling.
     """
     from cloud_etl.quality.duckdb_session import parquet_queries
-    from cloud_etl.quality.value_counts import source
+    from cloud_etl.quality.value_counts import Sampled, open_source
 
     filled = [file for file in files if file.rows]
     footers = read_footers([file.path for file in filled])
     if not footers:
         return ()
     rows = sum(file.rows for file in filled)
-    looked_at = source(filled, most_rows).rows
+    columns = [Sampled(footer.name, footer.type) for footer in footers]
     with parquet_queries(run.cores, run.scratch) as queries:
         footers = _completed(queries, filled, footers)
-        shapes = _shapes(queries, filled, most_rows, footers)
-    return tuple(_column_profile(footer, rows, looked_at, shapes[footer.name]) for footer in footers)
+        source = open_source(queries, filled, columns, most_rows)
+        shapes = _shapes(queries, source, columns)
+    return tuple(_column_profile(footer, rows, source.rows, shapes[footer.name]) for footer in footers)
 
 
-def _shapes(
-    queries: ParquetQueries, files: Sequence[WrittenFile], most_rows: int, footers: Sequence[ColumnFooter]
-) -> dict[str, _Shape]:
+def _shapes(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, _Shape]:
     """Two passes over the rows: one aggregate, and one that counts the values of columns with few."""
-    from cloud_etl.quality.value_counts import Sampled, about_distinct, aggregate, counted, frequent, means, source
+    from cloud_etl.quality.value_counts import about_distinct, aggregate, counted, few_of, frequent, means
 
-    columns = [Sampled(footer.name, footer.type) for footer in footers]
-    rows, few_rows = source(files, most_rows), source(files, min(FEW_ROWS, most_rows or FEW_ROWS))
+    few_rows = few_of(rows, FEW_ROWS)
     values = counted(queries, few_rows, columns)
     whole = rows.rows > few_rows.rows
     many = [column for column in columns if whole and values[column.name].distinct > FEW_VALUES]

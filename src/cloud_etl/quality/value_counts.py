@@ -20,6 +20,8 @@ FILES_READ = 32
 COLUMNS_AT_ONCE = 60
 # A frequent value fills at least one row in a thousand of the rows in which candidates are looked for.
 CANDIDATE_SHARE = 0.001
+# Columns that DuckDB has for each Parquet file: the place of a row in it, and of the file in the list.
+_PLACE, _FILE = "file_row_number", "file_index"
 _NUMBERS = ("integer", "bigint", "double", "decimal")
 
 
@@ -47,19 +49,36 @@ class Values:
     top: tuple[TopValue, ...]
 
 
-def source(files: Sequence[WrittenFile], most_rows: int) -> Source:
-    """Take the first rows of each file, in proportion to its size: the same rows each time; 0 takes all."""
+def open_source(
+    queries: ParquetQueries, files: Sequence[WrittenFile], columns: Sequence[Sampled], most_rows: int
+) -> Source:
+    """Take the first rows of each file, in proportion to its size: the same rows each time; 0 takes all.
+
+    Part of the rows is copied into the connection, since skipping in Parquet costs more than reading a table; all rows
+    stay where they are.
+    """
+    names = ", ".join(quoted(name) for name in dict.fromkeys([*(column.name for column in columns), _PLACE]))
     rows = sum(file.rows for file in files)
-    if not most_rows or rows <= most_rows:
-        return Source(read_parquet([file.path for file in files]), rows)
+    hidden = {column.name.lower() for column in columns} & {_PLACE, _FILE}
+    if not most_rows or rows <= most_rows or hidden:
+        return Source(f"(SELECT {names} FROM {read_parquet([file.path for file in files])})", rows)
     chosen = [files[place * len(files) // FILES_READ] for place in range(FILES_READ)]
     chosen = chosen if len(files) > FILES_READ else list(files)
     total = sum(file.rows for file in chosen)
     limits = [max(1, min(file.rows, most_rows * file.rows // total)) for file in chosen]
     # One scan with a filter on the row's number: a LIMIT per file reads more, and cannot skip row groups.
-    first = " OR ".join(f"(file_index = {place} AND file_row_number < {limit})" for place, limit in enumerate(limits))
-    files_read = read_parquet([file.path for file in chosen], numbered=True)
-    return Source(f"(SELECT * FROM {files_read} WHERE {first})", sum(limits))
+    first = " OR ".join(f"({_FILE} = {place} AND {_PLACE} < {limit})" for place, limit in enumerate(limits))
+    table = f"SELECT {names} FROM {read_parquet([file.path for file in chosen])} WHERE {first}"
+    queries.rows(f"CREATE TEMP TABLE sample AS {table}")
+    return Source("sample", sum(limits))
+
+
+def few_of(rows: Source, few: int) -> Source:
+    """About that many of the rows, spread over all of them."""
+    step = max(1, rows.rows // few)
+    return (
+        Source(f"(SELECT * FROM {rows.sql} WHERE {_PLACE} % {step} = 0)", -(-rows.rows // step)) if step > 1 else rows
+    )
 
 
 def counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:

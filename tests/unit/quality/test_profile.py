@@ -55,13 +55,27 @@ def test_nothing_is_told_of_no_rows(written, run):
 
 
 def test_nulls_and_bounds_are_those_of_all_rows_when_few_are_looked_at(written, run):
-    files = [written(f"SELECT i AS n, CASE WHEN i > 90 THEN NULL ELSE 1 END AS m FROM range({low}, {low + 50}) t(i)")
-             for low in (0, 50)]  # fmt: skip
+    files = [written(f"SELECT i AS n, CASE WHEN i > 90 THEN NULL ELSE 1 END AS m FROM range({low}, {high}) t(i)")
+             for low, high in ((0, 80), (80, 100))]  # fmt: skip
     found = by_name(profile(files, 10, run))
     assert (found["n"].minimum, found["n"].maximum, found["m"].nulls) == ("0", "99", 9)
     assert (found["n"].rows, found["n"].profiled_rows, found["n"].exact) == (100, 10, False)
-    # Five rows of each file, the first ones.
-    assert found["n"].mean == pytest.approx((sum(range(5)) + sum(range(50, 55))) / 10)
+    # The first rows of each file, in proportion to its size.
+    assert found["n"].mean == pytest.approx((sum(range(8)) + 80 + 81) / 10)
+
+
+@pytest.mark.parametrize("name", ["file_row_number", "FILE_INDEX"])
+def test_all_rows_are_looked_at_when_a_column_hides_the_place_of_rows(written, run, name):
+    [found] = profile([written(f'SELECT 7 - i % 3 AS "{name}" FROM range(50) t(i)') for _ in range(2)], 10, run)
+    assert (found.profiled_rows, found.exact, found.distinct) == (100, True, 3)
+    assert found.top_values[0].rows == 34
+
+
+def test_a_frequent_value_is_found_though_the_first_rows_lack_it(written, run):
+    sql = "SELECT CASE WHEN i > 100000 AND i % 4 = 0 THEN -1 ELSE i END AS customer FROM range(200000) AS t(i)"
+    [found] = profile([written(sql)], 150_000, run)
+    assert [top.value for top in found.top_values] == ["-1"]
+    assert found.top_values[0].rows == 12_499
 
 
 def test_of_many_files_evenly_chosen_ones_are_looked_at(written, run):
@@ -73,13 +87,13 @@ def test_of_many_files_evenly_chosen_ones_are_looked_at(written, run):
 
 
 def test_columns_with_many_values_tell_the_frequent_ones_only(written, run):
-    sql = """SELECT 'id' || i AS id, CASE WHEN i % 10 = 0 THEN -1 ELSE i END AS customer FROM range(30000) AS t(i)"""
+    sql = """SELECT 'id' || i AS id, CASE WHEN i % 10 = 0 THEN -1 ELSE i END AS customer FROM range(90000) AS t(i)"""
     found = by_name(profile([written(sql)], 0, run))
     assert found["id"].top_values == ()
-    assert found["customer"].top_values == (TopValue("-1", 3000),)
-    assert found["id"].distinct == pytest.approx(30_000, rel=0.1)
+    assert found["customer"].top_values == (TopValue("-1", 9000),)
+    assert found["id"].distinct == pytest.approx(90_000, rel=0.1)
     assert not found["id"].exact
-    assert found["id"].profiled_rows == 30_000
+    assert found["id"].profiled_rows == 90_000
 
 
 def test_long_texts_have_exact_bounds_and_are_cut_for_the_report(tmp_path, run):

@@ -27,7 +27,7 @@ class ReaderLimits:
     """
 
     window_bytes: int = 4 << 20
-    segment_bytes: int = 32 << 20
+    segment_bytes: int = 16 << 20
     threads: int | None = None
 
 
@@ -99,6 +99,8 @@ def read_batch(
 
     Raises:
         SourceError: a file vanished from this machine.
+        ConfigError: a default does not fit its column's type.
+        QuarantineError: the rejects cannot be written.
     """
     limits = limits or ReaderLimits()
     for folder in ("staged", "rejects"):

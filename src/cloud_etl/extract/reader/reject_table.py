@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
 from cloud_etl.domain.run import RunContext
+from cloud_etl.errors import QuarantineError
 from cloud_etl.extract.reader.pieces import Reject
 from cloud_etl.extract.reader.text_rows import FileRejects
 
@@ -25,14 +26,21 @@ def write_rejects(path: Path, groups: Sequence[FileRejects], run: RunContext) ->
 
     Returns:
         How many rows the file has.
+
+    Raises:
+        QuarantineError: the file cannot be written.
     """
     count = sum(len(group.rejects) for group in groups)
     if count == 0:
         return 0
     flat = ((group, reject) for group in groups for reject in group.rejects)
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        while rows := list(islice(flat, _ROWS_AT_ONCE)):
-            writer.write_table(_table(rows, run))
+    try:
+        with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+            while rows := list(islice(flat, _ROWS_AT_ONCE)):
+                writer.write_table(_table(rows, run))
+    except OSError as exc:
+        message = f"{count} rejects cannot be written to {path}: {exc}; nothing was published or loaded, free the disk"
+        raise QuarantineError(message) from exc
     return count
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cloud_etl.extract.reader.read_batch import ReaderLimits
@@ -18,7 +18,7 @@ LIMITS = [
 ]
 WIDTH = 3
 SCHEMA = {"colA": {"type": "string"}, "colB": {"type": "string"}, "colC": {"type": "string"}}
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @dataclass
@@ -161,18 +161,18 @@ def test_fast_and_slow_reader_agree_on_every_row_and_reject_whatever_the_window(
 @given(body=rendered())
 @SETTINGS
 def test_what_a_csv_writer_wrote_arrives_as_it_was_or_is_reported(read, body):
+    # The csv module leaves a lone CR unquoted, which is a broken record.
+    assume("\r" not in body.replace("\r\n", ""))
     text = "colA,colB,colC\n" + body
     rows, rejects = found(read(text.encode(), SCHEMA, limits=LIMITS[1]))
     written = list(csv.reader(io.StringIO(body, newline="")))
-    assert all(code in ("ambiguous_quote", "second_table", "bare_carriage_return") for code, _ in rejects.values()), (
-        rejects
-    )
+    assert all(code in ("ambiguous_quote", "second_table") for code, _ in rejects.values()), rejects
     if not rejects:
         assert [[cell or "" for cell in row] for row in rows.values()] == [row for row in written if row]
 
 
 @given(body=polluted(), encoding=st.sampled_from(["utf-8-sig", "utf-16", "latin-1"]))
-@settings(parent=SETTINGS, max_examples=25)
+@settings(parent=SETTINGS, max_examples=15)
 def test_the_encoding_changes_nothing(read, body, encoding):
     text = "colA,colB,colC\n" + body.replace("\\", "é")
     plain = found(read(text.encode(), SCHEMA))
@@ -180,7 +180,7 @@ def test_the_encoding_changes_nothing(read, body, encoding):
 
 
 @given(body=polluted(), cut=st.integers(0, 200))
-@settings(parent=SETTINGS, max_examples=25)
+@settings(parent=SETTINGS, max_examples=15)
 def test_records_above_a_cut_off_tail_are_the_same(read, body, cut):
     text = "colA,colB,colC\n" + body
     data = text.encode()
