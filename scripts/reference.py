@@ -7,9 +7,11 @@ from pathlib import Path
 
 from cloud_etl.config.reference import render_reference
 from cloud_etl.domain.rejects import reject_codes_page
+from cloud_etl.quality.reference import checks_page
 
 FOLDER = Path(__file__).parents[1] / "docs/reference"
 PAGES: dict[str, Callable[[], str]] = {
+    "checks.md": checks_page,
     "configuration.md": render_reference,
     "reject-codes.md": reject_codes_page,
 }

@@ -171,7 +171,7 @@ class ETLPipeline:
         rejected = self._dropped.reject(frames, batch, gate.rules)
         self._dropped.keep(frames)
         self.account.quarantine += rejected.uris
-        quality = self.account.quality = gate.assess(written, batch, self._history)
+        quality = self.account.quality = gate.assess(written, batch, self._history, transformed.earlier)
         ledger = accounts.open_ledger(self._run, batch, frames, transformed.finish(written), rejected.rows)
         self._settle(ledger, "Nothing was published or loaded.")
         self._record("quality", score=quality.score, rows_accepted=written.output, rows_rejected=rejected.rows)

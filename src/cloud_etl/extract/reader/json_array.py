@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cloud_etl.extract.reader.windows import Window
 
@@ -12,6 +12,7 @@ _BLANK = re.compile(rb"[ \t\r\n]*+")
 _TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]|\\.)*+"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
 _SCALAR = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|[^",\]\[{}])++', re.DOTALL)
 _READ_BYTES = 1 << 20
+_END, _COMMA = b"],"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Element:
 class ArrayScanner:
     """Cuts an array into its elements.
 
-    An element whose brackets or quotes do not match ends before the next line that begins as its own did (same
-    indentation, same bracket); where there is none, the rest of the file is one broken element.
+    An element whose brackets or quotes do not match ends before the next line that begins as its own did (the same
+    bracket behind a comma and a line end); where there is none, the rest of the file is one broken element.
     """
 
     def __init__(self, window: Window, max_record_bytes: int, is_json: Callable[[bytes], bool]) -> None:
@@ -41,92 +42,99 @@ class ArrayScanner:
         self._window = window
         self._limit = max_record_bytes
         self._is_json = is_json
+        # How far the window's buffer is done with; moving the window itself copies it.
+        self._at = 0
+        self._number = 0
 
     def elements(self) -> Iterator[Element]:
         """The elements in order; what cannot be an element comes as a broken one."""
-        window = self._window
         self._skip_blank()
-        window.advance(1)
-        number = 0
+        self._at += 1
         while self._skip_blank():
-            byte = window.buffer[:1]
-            if byte == b"]":
-                window.advance(1)
+            byte = self._window.buffer[self._at]
+            if byte == _END:
+                self._at += 1
                 if self._skip_blank():
-                    yield replace(self._rest("text follows the end of the array"), line=number + 1)
+                    yield self._rest("text follows the end of the array")
                 return
-            if byte == b",":
-                window.advance(1)
-                continue
-            number += 1
-            yield replace(self._element(), line=number)
-        yield Element(number + 1, window.position, b"", "the array is not closed")
+            if byte == _COMMA:
+                self._at += 1
+            else:
+                yield self._element()
+        yield self._of(b"", "the array is not closed")
+
+    def _of(self, raw: bytes, broken: str | None) -> Element:
+        self._number += 1
+        return Element(self._number, self._window.position + self._at, raw.rstrip(b" \t\r\n"), broken)
 
     def _skip_blank(self) -> bool:
         """Whether there is anything behind the blanks."""
         window = self._window
         while True:
-            match = _BLANK.match(window.buffer)
-            window.advance(match.end() if match else 0)
-            if window.buffer:
+            match = _BLANK.match(window.buffer, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(window.buffer):
                 return True
             if window.final:
                 return False
-            window.fill(_READ_BYTES)
+            self._read(_READ_BYTES)
+
+    def _read(self, size_bytes: int) -> None:
+        """Have that many bytes ahead, or all there are."""
+        self._window.advance(self._at)
+        self._at = 0
+        self._window.fill(size_bytes)
 
     def _element(self) -> Element:
-        window = self._window
-        size = _READ_BYTES
         while True:
-            end = _end_of(window.buffer)
+            window = self._window
+            end = _end_of(window.buffer, self._at)
+            held = len(window.buffer) - self._at
             if end is not None and (end < len(window.buffer) or window.final):
                 break
-            if window.final or len(window.buffer) > self._limit:
+            if window.final or held > self._limit:
                 return self._broken()
-            window.fill(max(size, 2 * len(window.buffer)))
-        raw = window.buffer[:end]
-        if self._next_like(raw) and not self._is_json(raw):
+            self._read(max(_READ_BYTES, 2 * held))
+        raw = window.buffer[self._at : end]
+        if b"\n" in raw and self._next_like(raw) and not self._is_json(raw):
             return self._broken()
-        return self._take(end, None)
+        return self._take(raw, end, None)
 
     def _next_like(self, text: bytes) -> int:
-        """Offset of the next line that begins with a bracket in the first column of its kind, or 0."""
+        """Offset of the next line that begins with the bracket that the text begins with, or 0."""
         match = re.search(rb",[ \t\r]*\n[ \t]*(?=" + re.escape(text[:1]) + rb")", text)
         return match.end() if match and text[:1] in (b"{", b"[") else 0
 
     def _broken(self) -> Element:
-        end = self._next_like(self._window.buffer[: self._limit])
+        ahead = self._window.buffer[self._at : self._at + self._limit]
+        end = self._next_like(ahead)
         if not end:
             return self._rest("the element is not closed")
-        raw = self._window.buffer[:end].rstrip(b" \t\r\n,")
-        element = self._take(end, "the element is not closed")
-        return Element(element.line, element.position, raw, element.broken)
+        return self._take(ahead[:end].rstrip(b" \t\r\n,"), self._at + end, "the element is not closed")
 
-    def _take(self, end: int, broken: str | None) -> Element:
-        window = self._window
-        raw = window.buffer[:end].rstrip(b" \t\r\n")
-        element = Element(window.line, window.position, raw, broken)
-        window.advance(end)
+    def _take(self, raw: bytes, end: int, broken: str | None) -> Element:
+        element = self._of(raw, broken)
+        self._at = end
         return element
 
     def _rest(self, reason: str) -> Element:
         """Everything up to the end of the file; raw is its beginning."""
         window = self._window
-        element = Element(window.line, window.position, window.buffer[: self._limit].rstrip(b" \t\r\n"), reason)
+        element = self._of(window.buffer[self._at : self._at + self._limit], reason)
         while window.buffer or not window.final:
-            window.advance(len(window.buffer))
-            window.fill(_READ_BYTES)
+            self._at = len(window.buffer)
+            self._read(_READ_BYTES)
         return element
 
 
-def _end_of(buffer: bytes) -> int | None:
-    """Where the element ends that begins the buffer; None where its end is not in the buffer."""
-    if buffer[:1] not in (b"{", b"["):
-        match = _SCALAR.match(buffer)
+def _end_of(buffer: bytes, start: int) -> int | None:
+    """Where the element ends that begins there; None where its end is not in the buffer."""
+    if buffer[start : start + 1] not in (b"{", b"["):
+        match = _SCALAR.match(buffer, start)
         # A stray bracket or quote is an element of its own, so that the scan goes on behind it.
-        return match.end() if match else 1
+        return match.end() if match else start + 1
     depth = 0
-    position = 0
+    position = start
     while match := _TO_BRACKET.match(buffer, position):
         depth += 1 if match[1] in b"{[" else -1
         position = match.end()

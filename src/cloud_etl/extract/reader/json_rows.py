@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,8 @@ from cloud_etl.extract.reader.header import RESERVED
 from cloud_etl.extract.reader.json_array import Element
 from cloud_etl.extract.reader.text_rows import Origins, TextRows
 
+# Records of one file have few sets of keys; a file that has many is planned anew.
+_PLANS_KEPT = 1000
 _NESTED_CODES: dict[Kind, RejectCode] = {
     "string": RejectCode.BAD_STRING, "integer": RejectCode.BAD_INTEGER, "bigint": RejectCode.BAD_INTEGER,
     "decimal": RejectCode.BAD_DECIMAL, "double": RejectCode.BAD_DOUBLE, "boolean": RejectCode.BAD_BOOLEAN,
@@ -71,6 +74,20 @@ def parse(raw: bytes) -> object:
         raise FaultError(RejectCode.INVALID_JSON, "not valid JSON: nested too deeply") from exc
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where the values of records with the same keys go; None drops a value.
+
+    Attributes:
+        filled: columns that the keys fill, in the order of the keys that are not dropped.
+        empty: the other columns.
+    """
+
+    names: tuple[str | None, ...]
+    filled: list[list[str | None]]
+    empty: list[list[str | None]]
+
+
 class JsonColumns:
     """Collects records as columns."""
 
@@ -79,12 +96,10 @@ class JsonColumns:
         self._spec = spec
         self._columns: dict[str, list[str | None]] = {name: [] for name in spec.schema_}
         self._kinds: dict[str, Kind] = {name: column.type.kind for name, column in spec.schema_.items()}
-        self._known = {
-            source.strip().casefold(): name
-            for name, column in spec.schema_.items()
-            for source in (*column.source_names, name)
-        }
-        self._exact = {source: name for name, column in spec.schema_.items() for source in (*column.source_names, name)}
+        sources = [(source, name) for name, column in spec.schema_.items() for source in (*column.source_names, name)]
+        self._exact = dict(sources)
+        self._known = {source.strip().casefold(): name for source, name in sources}
+        self._plans: dict[tuple[str, ...], _Plan] = {}
         self._places: list[tuple[int, int, int]] = []
         self._raw: list[bytes] = []
 
@@ -97,14 +112,19 @@ class JsonColumns:
         record = parse(element.raw)
         if not isinstance(record, dict):
             raise FaultError(RejectCode.NOT_AN_OBJECT, "the record is no JSON object")
-        row = self._row(record)
+        keys = tuple(record)
+        plan = self._plans.get(keys) or self._plan(keys)
+        texts = [
+            value if value is None or value.__class__ is _Number else self._text(name, value)
+            for name, value in zip(plan.names, record.values(), strict=True)
+            if name is not None
+        ]
         if b"\\u" in element.raw:
-            _check_escapes(row)
-        count = len(self._places)
-        for name in row.keys() - self._columns.keys():
-            self._columns[name] = [None] * count
-        for name, values in self._columns.items():
-            values.append(row.get(name))
+            _check_escapes(texts)
+        for column, text in zip(plan.filled, texts, strict=True):
+            column.append(text)
+        for column in plan.empty:
+            column.append(None)
         self._places.append((file, element.line, element.position))
         self._raw.append(element.raw)
 
@@ -114,16 +134,20 @@ class JsonColumns:
         columns = {name: pa.chunked_array([pa.array(values, pa.string())]) for name, values in self._columns.items()}
         return TextRows(columns, Origins(places[:, 0], places[:, 1], places[:, 2]), self._raw.__getitem__)
 
-    def _row(self, record: dict[str, object]) -> dict[str, str | None]:
-        row: dict[str, str | None] = {}
-        for key, value in record.items():
-            name = self._exact.get(key) or self._known.get(key.strip().casefold()) or self._new(key)
-            if name is None:
-                continue
-            if name in row:
+    def _plan(self, keys: tuple[str, ...]) -> _Plan:
+        names = tuple(self._exact.get(key) or self._known.get(key.strip().casefold()) or self._new(key) for key in keys)
+        taken = [name for name in names if name is not None]
+        for name in taken:
+            if taken.count(name) > 1:
                 raise FaultError(RejectCode.DUPLICATE_KEY, f"two keys of the record stand for column {name}", name)
-            row[name] = self._text(name, value)
-        return row
+        if new := [name for name in taken if name not in self._columns]:
+            self._columns.update((name, [None] * len(self._places)) for name in new)
+            self._plans.clear()
+        empty = [column for name, column in self._columns.items() if name not in taken]
+        if len(self._plans) >= _PLANS_KEPT:
+            self._plans.clear()
+        plan = self._plans[keys] = _Plan(names, [self._columns[name] for name in taken], empty)
+        return plan
 
     def _new(self, key: str) -> str | None:
         if self._spec.new_columns == "ignore":
@@ -136,14 +160,12 @@ class JsonColumns:
             raise FaultError(RejectCode.UNEXPECTED_COLUMN, "a new column has no name, or a reserved one", name[:80])
         return self._known.setdefault(name.casefold(), name)
 
-    def _text(self, name: str, value: object) -> str | None:
+    def _text(self, name: str, value: object) -> str:
         kind = self._kinds.get(name)
-        if value is None:
-            return None
         if kind == "json":
             return _dump(value)
         if isinstance(value, str):
-            return str(value)
+            return value
         if isinstance(value, bool):
             return "true" if value else "false"
         if kind is None:
@@ -166,13 +188,14 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _check_escapes(row: dict[str, str | None]) -> None:
-    for name, text in row.items():
+def _check_escapes(texts: Iterable[str | None]) -> None:
+    """Only an escape can bring these in: the text of the record has been decoded."""
+    for text in texts:
         if text is None:
             continue
         if "\0" in text:
-            raise FaultError(RejectCode.NUL_BYTE, f"{name} holds a NUL character", name)
+            raise FaultError(RejectCode.NUL_BYTE, "a value holds a NUL character")
         try:
             text.encode()
         except UnicodeEncodeError as exc:
-            raise FaultError(RejectCode.INVALID_ENCODING, f"{name} holds half a surrogate pair", name) from exc
+            raise FaultError(RejectCode.INVALID_ENCODING, "a value holds half a surrogate pair") from exc

@@ -17,7 +17,7 @@ from cloud_etl.extract.reader.pieces import Reject
 from cloud_etl.extract.reader.text_rows import FileRejects
 
 _ROWS_AT_ONCE = 50_000
-_ARROW = {"string": pa.string(), "int64": pa.int64(), "binary": pa.binary(), "timestamp[us]": pa.timestamp("us", "UTC")}
+_ARROW = {"string": pa.string(), "int64": pa.int64(), "binary": pa.binary(), "timestamp[us]": pa.timestamp("us")}
 SCHEMA = pa.schema([(name, _ARROW[arrow]) for name, _, arrow in QUARANTINE_COLUMNS])
 
 
@@ -47,7 +47,8 @@ def write_rejects(path: Path, groups: Sequence[FileRejects], run: RunContext) ->
 def _table(rows: Sequence[tuple[FileRejects, Reject]], run: RunContext) -> pa.Table:
     raw = [group.encoding.quarantine(reject.raw) for group, reject in rows]
     same: Mapping[str, object] = {
-        "run_id": run.run_id, "pipeline": run.pipeline, "stage": "reader", "rejected_at": datetime.now(UTC),
+        "run_id": run.run_id, "pipeline": run.pipeline, "stage": "reader",
+        "rejected_at": datetime.now(UTC).replace(tzinfo=None),
     }  # fmt: skip
     each: Mapping[str, Sequence[object]] = {
         "source_uri": [group.file.uri for group, _ in rows],

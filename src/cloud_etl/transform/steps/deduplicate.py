@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloud_etl.transform.port import StepContext
 
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
-_HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
+_HASH, _GAP, _RANK, _SURPLUS = "_fate_hash", "_fate_gap", "_fate_rank", "_fate_surplus"
 # A loser is one bigint; below this many they are sent to every core instead of shuffling the whole frame to them.
 _BROADCAST_ROWS = 10_000_000
 
@@ -89,16 +89,17 @@ class Deduplicate(Step):
     def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
         from pyspark.sql import functions as F
 
-        session = frame.frame.sparkSession
-        hashed = frame.frame.where(frame.alive).select(self._hash.alias(_HASH), *self._needed, ROW_ID)
-        counted = hashed.groupBy(_HASH).agg(F.count("*").alias(_RANK))
-        # Rows without a whole key have no hash: they make the one group whose hash is null.
-        counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH).write.parquet(
-            address(folder / "hashes")
-        )
+        # Not where(alive): the engine would push the filter into the marks, and triple the plan with each of them.
+        live = F.when(frame.alive & self._complete, self._hash).alias(_HASH)
+        gap = F.when(frame.alive & ~self._complete, F.lit(True)).alias(_GAP)
+        hashed = frame.frame.select(live, gap, *self._needed, ROW_ID)
+        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK), F.max(_GAP).alias(_GAP))
+        # Rows that are out or lack a part of the key have no hash; that group is kept only to tell of a gap.
+        kept = ((F.col(_RANK) > 1) & F.col(_HASH).isNotNull()) | F.col(_GAP)
+        counted.where(kept).select(_HASH).write.parquet(address(folder / "hashes"))
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
-            suspects = session.read.parquet(address(folder / "hashes"))
+            suspects = frame.frame.sparkSession.read.parquet(address(folder / "hashes"))
             ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(_HASH))
             ranked.where(F.col(_RANK) > 1).select(ROW_ID).write.parquet(address(folder / "surplus"))
             frame = self._marked(frame, fate, folder / "surplus")
@@ -154,7 +155,7 @@ class Deduplicate(Step):
     def _hash(self) -> Column:
         from pyspark.sql import functions as F
 
-        return F.when(self._complete, F.hash(*(column(name) for name in self.keys)))
+        return F.hash(*(column(name) for name in self.keys))
 
 
 def _footers(folder: Path, name: str) -> tuple[int, int]:
