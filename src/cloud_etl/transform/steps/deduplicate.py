@@ -93,9 +93,9 @@ class Deduplicate(Step):
         live = F.when(frame.alive & self._complete, self._hash).alias(_HASH)
         gap = F.when(frame.alive & ~self._complete, F.lit(True)).alias(_GAP)
         hashed = frame.frame.select(live, gap, *self._needed, ROW_ID)
-        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK), F.max(_GAP).alias(_GAP))
+        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK), F.count(_GAP).alias(_GAP))
         # Rows that are out or lack a part of the key have no hash; that group is kept only to tell of a gap.
-        kept = ((F.col(_RANK) > 1) & F.col(_HASH).isNotNull()) | F.col(_GAP)
+        kept = ((F.col(_RANK) > 1) & F.col(_HASH).isNotNull()) | (F.col(_GAP) > 0)
         counted.where(kept).select(_HASH).write.parquet(address(folder / "hashes"))
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
