@@ -121,6 +121,19 @@ class MarkedFrame:
 
         return F.col(FATE) == 0
 
+    def still_in(self) -> DataFrame:
+        """The rows still in, for an action of its own beside the write.
+
+        Use this and not `where(alive)`: engines push a filter down into the marks, and the plan triples with each one.
+        """
+        from pyspark.sql import functions as F
+
+        if not self.fates:
+            return self.frame
+        # No engine moves a filter past a value that depends on the row's place, and this one is never negative.
+        fence = F.when(F.monotonically_increasing_id() >= 0, F.col(FATE))
+        return self.frame.withColumn(FATE, fence).where(self.alive)
+
     def mark(self, condition: Column, fate: Fate) -> MarkedFrame:
         """Take the rows out for which the condition is true; null counts as not true.
 

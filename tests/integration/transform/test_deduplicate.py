@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -121,3 +122,13 @@ def test_it_keeps_the_rows_plain_python_keeps_and_twice_is_once(lab, rows, desce
         kept = [str(file.path) for file in once.written.accepted]
         again = own.batch(f"SELECT * FROM read_parquet({kept}, hive_partitioning = false)")
         assert own.write(again, step).rows("k, n, o, _row_id") == once.rows("k, n, o, _row_id")
+
+
+def test_many_marks_before_it_do_not_multiply_the_plan(lab):
+    rules = {f"rule_{number}": f"v <> {number}" for number in range(14)}
+    rows = lab.values("k, v", *(f"({number % 7}, {number})" for number in range(40)))
+    started = time.monotonic()
+    out = lab.write(rows, {"filter": rules}, {"deduplicate": {"keys": ["k"]}})
+    # Half a minute and more where the engine pushes filters into the marks, and three times that per further mark.
+    assert time.monotonic() - started < 15
+    assert out.written.output == 7

@@ -93,6 +93,11 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | Non
     if line_end - start > dialect.max_record_bytes:
         return Refused(RejectCode.RECORD_TOO_LONG, TOO_LONG, line_end + 1)
     limit = min(len(buffer), start + dialect.max_record_bytes + 1)
+    if shape is not None and (whole := dialect.record(shape.width).match(buffer, start, limit)):
+        # The usual case in one go; the loop below finds the same fields, and what is wrong where there is no match.
+        *groups, ending = whole.groups()
+        values = [dialect.value(*pair) for pair in zip(groups[::2], groups[1::2], strict=True)]
+        return _whole(buffer, (start, whole.end() - len(ending), whole.end()), values, dialect, shape)
     field = dialect.field
     position = start
     raw: list[bytes | None] = []
@@ -110,10 +115,19 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | Non
     end = position - len(match[3])
     if shape is not None and len(raw) != shape.width:
         return _wrong_width(len(raw), shape.width, end > line_end, line_end + 1)
-    if shape is not None and end > line_end and shape.lookalikes(buffer[start:end], dialect) >= _LOOKALIKES:
+    return _whole(buffer, (start, end, position), raw, dialect, shape)
+
+
+def _whole(
+    buffer: bytes, span: tuple[int, int, int], raw: list[bytes | None], dialect: Dialect, shape: Shape | None
+) -> Parsed | Refused:
+    """A record with the right number of fields; refused where it may as well be several."""
+    start, end, following = span
+    spans_lines = buffer.find(b"\n", start, end) >= 0
+    if shape is not None and spans_lines and shape.lookalikes(buffer[start:end], dialect) >= _LOOKALIKES:
         message = "a quoted field spans lines that look like records of their own"
-        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, position)
-    return _decoded(buffer, (start, end, position), raw, dialect)
+        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following)
+    return _decoded(buffer, span, raw, dialect)
 
 
 def _decoded(buffer: bytes, span: tuple[int, int, int], raw: list[bytes | None], dialect: Dialect) -> Parsed | Refused:

@@ -130,7 +130,9 @@ class CsvFile:
                 outcome = parse_record(window.buffer, start, window.dialect, shape, window.final)
             except NeedsMoreError:
                 return int(number)
-            done = int(np.searchsorted(lines.ends, outcome.next - 1)) + 1
+            done = int(number) + 1
+            while done < len(lines.ends) and lines.starts[done] < outcome.next:
+                done += 1
             line = window.line + number
             if isinstance(outcome, Parsed):
                 raw = self._raw(start, outcome.end)

@@ -57,14 +57,30 @@ class Dialect:
     @cached_property
     def field(self) -> re.Pattern[bytes]:
         """A field and what ends it: groups quoted, unquoted, end. Possessive, so linear on any input."""
+        body, line_end = self._body_and_line_end
+        return re.compile(body + rb"(" + re.escape(self.delimiter) + rb"|" + line_end + rb")", re.DOTALL)
+
+    def record(self, width: int) -> re.Pattern[bytes]:
+        """A record of that many fields: two groups for each field as in `field`, and its line end."""
+        if width not in self._records:
+            body, line_end = self._body_and_line_end
+            fields = re.escape(self.delimiter).join([body] * width)
+            self._records[width] = re.compile(fields + rb"(" + line_end + rb")", re.DOTALL)
+        return self._records[width]
+
+    @cached_property
+    def _records(self) -> dict[int, re.Pattern[bytes]]:
+        return {}
+
+    @cached_property
+    def _body_and_line_end(self) -> tuple[bytes, bytes]:
         stops = [stop for stop in (self.delimiter, self.quote) if stop is not None]
         short = b"".join(stop for stop in stops if len(stop) == 1)
         long = rb"|".join(re.escape(stop) for stop in stops if len(stop) > 1)
         char = rb"[^\r\n" + re.escape(short) + rb"]"
         unquoted = rb"(?:(?!" + long + rb")" + char + rb")*+" if long else char + rb"*+"
-        end = rb"(" + re.escape(self.delimiter) + rb"|" + (rb"\n" if self.cr_file else rb"\r?\n") + rb")"
         quoted = rb"(?!)()" if self.quote is None else self._quoted
-        return re.compile(rb"(?:" + quoted + rb"|(" + unquoted + rb"))" + end, re.DOTALL)
+        return rb"(?:" + quoted + rb"|(" + unquoted + rb"))", rb"\n" if self.cr_file else rb"\r?\n"
 
     @cached_property
     def quoted_field(self) -> re.Pattern[bytes]:

@@ -93,10 +93,10 @@ class Stager:
 
 
 def write_staged(path: Path, table: pa.Table) -> None:
-    """Write rows: zstd, dictionaries only where values repeat, row ids as differences."""
+    """Write rows: lz4 (they live as long as the run), dictionaries only where values repeat, row ids as differences."""
     repeating = [name for name in table.column_names if name != ROW_ID and _repeats(table.column(name))]
     pq.write_table(
-        table, path, compression="zstd", row_group_size=_ROW_GROUP_ROWS, use_dictionary=repeating or False,
+        table, path, compression="lz4", row_group_size=_ROW_GROUP_ROWS, use_dictionary=repeating or False,
         column_encoding={ROW_ID: "DELTA_BINARY_PACKED"},
     )  # fmt: skip
 

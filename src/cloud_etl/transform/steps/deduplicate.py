@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cloud_etl.transform.port import StepContext
 
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
-_HASH, _GAP, _RANK, _SURPLUS = "_fate_hash", "_fate_gap", "_fate_rank", "_fate_surplus"
+_HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
 # A loser is one bigint; below this many they are sent to every core instead of shuffling the whole frame to them.
 _BROADCAST_ROWS = 10_000_000
 
@@ -89,14 +89,11 @@ class Deduplicate(Step):
     def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
         from pyspark.sql import functions as F
 
-        # Not where(alive): the engine would push the filter into the marks, and triple the plan with each of them.
-        live = F.when(frame.alive & self._complete, self._hash).alias(_HASH)
-        gap = F.when(frame.alive & ~self._complete, F.lit(True)).alias(_GAP)
-        hashed = frame.frame.select(live, gap, *self._needed, ROW_ID)
-        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK), F.count(_GAP).alias(_GAP))
-        # Rows that are out or lack a part of the key have no hash; that group is kept only to tell of a gap.
-        kept = ((F.col(_RANK) > 1) & F.col(_HASH).isNotNull()) | (F.col(_GAP) > 0)
-        counted.where(kept).select(_HASH).write.parquet(address(folder / "hashes"))
+        hashed = frame.still_in().select(self._hash.alias(_HASH), *self._needed, ROW_ID)
+        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
+        # Rows without a whole key have no hash: they make the one group whose hash is null.
+        kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
+        kept.write.parquet(address(folder / "hashes"))
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
             suspects = frame.frame.sparkSession.read.parquet(address(folder / "hashes"))
@@ -155,7 +152,7 @@ class Deduplicate(Step):
     def _hash(self) -> Column:
         from pyspark.sql import functions as F
 
-        return F.hash(*(column(name) for name in self.keys))
+        return F.when(self._complete, F.hash(*(column(name) for name in self.keys)))
 
 
 def _footers(folder: Path, name: str) -> tuple[int, int]:
