@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cloud_etl.domain.spec import ColumnSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.extract.reader.casts import Cast, cast_of, suspects
 from cloud_etl.extract.reader.pieces import Reject
+from cloud_etl.extract.reader.quick import holds_any, quick_cast
 from cloud_etl.extract.reader.text_rows import TextRows
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class Caster:
         count = len(rows.origins.lines)
         ready = {name: column for name, column in rows.columns.items() if column.type != pa.string()}
         texts = {name: self._text(name, column) for name, column in rows.columns.items() if name not in ready}
-        casts = self._casts(texts)
-        values = self._run(texts, casts)
+        quick = self._quick(texts)
+        casts = self._casts(texts, quick)
+        values = quick | self._run(texts, casts)
         arrays: dict[str, pa.ChunkedArray] = {}
         faulty: dict[str, NDArray[np.bool_]] = {}
         for name, spec in self._contract.items():
@@ -92,13 +94,22 @@ class Caster:
             return column
         return pc.if_else(empty, pa.scalar(None, pa.string()), column)
 
-    def _casts(self, texts: Mapping[str, pa.ChunkedArray]) -> dict[str, Cast]:
+    def _quick(self, texts: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
+        quick = {}
+        for name, column in texts.items():
+            spec = self._contract.get(name)
+            values = quick_cast(spec, column) if spec is not None else None
+            if values is not None:
+                quick[name] = self._staged(name, values)
+        return quick
+
+    def _casts(self, texts: Mapping[str, pa.ChunkedArray], done: Collection[str]) -> dict[str, Cast]:
         casts = {}
         for place, (name, column) in enumerate(texts.items()):
             spec = self._contract.get(name)
-            if spec is None:
+            if spec is None or name in done:
                 continue
-            suspicious = _holds_any(column, suspects(spec.type.kind))
+            suspicious = holds_any(column, suspects(spec.type.kind))
             cast = cast_of(spec, f"c{place}", f"r{place}", suspicious)
             if cast is not None:
                 casts[name] = cast
@@ -238,14 +249,6 @@ def _is_json(value: str | None) -> bool:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _holds_any(column: pa.ChunkedArray, needles: Sequence[bytes]) -> bool:
-    for chunk in column.chunks if needles else ():
-        values = chunk.buffers()[2]
-        if values is not None and any(needle in bytes(values) for needle in needles):
-            return True
-    return False
 
 
 def rejects_of(faults: Sequence[Fault], rows: TextRows) -> dict[int, list[Reject]]:
