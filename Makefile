@@ -28,6 +28,8 @@ $(POETRY):
 $(BIN)/.installed: pyproject.toml poetry.lock | $(POETRY)
 	@mirror=$$(PYTHON="$(TOOLS)/bin/python" sh scripts/index_url.sh) && \
 	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) sync --no-interaction
+	@# Without bytecode each start of the command would compile pandas and pyspark anew where Python may not write it.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib src >/dev/null || true
 	@touch $@
 
 demo: setup ## Run the retail and the flights example from raw files to warehouse tables

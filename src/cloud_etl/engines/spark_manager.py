@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
-from cloud_etl.errors import UsageError
+from cloud_etl.errors import CloudEtlError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,21 @@ class SparkManager:
         self._scratch = scratch
         self._engine: Engine | None = None
         self._session: SparkSession | None = None
+        self._starting = threading.Lock()
+
+    def start_early(self) -> None:
+        """Start the engine in the background, while the caller does what needs no session.
+
+        An engine that does not start says so when the session is asked for.
+        """
+        # pyarrow and pandas import one another: two threads must not be the first to do so.
+        import pyarrow  # noqa: F401 - for its effect
+
+        def start() -> None:
+            with contextlib.suppress(CloudEtlError):
+                _ = self.session
+
+        threading.Thread(target=start, name="engine-start", daemon=True).start()
 
     @property
     def session(self) -> SparkSession:
@@ -47,14 +64,16 @@ class SparkManager:
             UsageError: no engine has that name.
             EngineError: the engine cannot be started.
         """
-        if self._session is None:
-            self._engine = self._find()
-            self._session = self._engine.start()
-        return self._session
+        with self._starting:
+            if self._session is None:
+                self._engine = self._find()
+                self._session = self._engine.start()
+            return self._session
 
     def stop(self) -> None:
         """Stop the engine; calling it twice is harmless, and the next `session` starts a new one."""
-        engine, self._engine, self._session = self._engine, None, None
+        with self._starting:
+            engine, self._engine, self._session = self._engine, None, None
         if engine is not None:
             engine.stop()
 

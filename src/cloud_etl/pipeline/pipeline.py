@@ -151,6 +151,7 @@ class ETLPipeline:
         log.info("extract.listed", files=len(listing.files), skipped=len(listing.skipped))
         if not listing.files:
             return None
+        self._parts.spark.start_early()
         batch = extractor.validate(extractor.download(listing.files))
         self.account.quarantine += self._dropped.quarantine(batch.rejects)
         self.account.batch = batch
