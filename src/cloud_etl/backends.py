@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
-from types import ModuleType
+import re
+from pathlib import Path
 
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import UsageError
@@ -12,23 +14,35 @@ from cloud_etl.errors import UsageError
 FAMILIES = ("cloud_etl.transform.steps", "cloud_etl.quality.checks")
 
 
-def names(package: str) -> tuple[str, ...]:
-    """Names of the modules in a package, `port` and private ones left out."""
+def names(package: str, kind: str = "") -> tuple[str, ...]:
+    """Names of the modules in a package, `port` and private ones left out.
+
+    Args:
+        package: dotted name.
+        kind: only modules that define a class of that name, or export it; nothing is imported to find out.
+    """
     path = importlib.import_module(package).__path__
-    found = (module.name for module in pkgutil.iter_modules(path))
-    return tuple(sorted(name for name in found if name != "port" and not name.startswith("_")))
+    found = (module.name for module in pkgutil.iter_modules(path) if module.name != "port" and module.name[0] != "_")
+    return tuple(sorted(name for name in found if not kind or _offers(f"{package}.{name}", kind)))
 
 
-def module(package: str, name: str) -> ModuleType:
-    """Import the backend module of that name.
+def backend(package: str, name: str, kind: str) -> type:
+    """The class `kind` of the backend module of that name.
 
     Raises:
         UsageError: there is none; the message lists those there are.
     """
-    known = names(package)
+    known = names(package, kind)
     if name not in known:
-        raise UsageError(f"no {package.rsplit('.', 1)[-1]} backend is named {name!r}{did_you_mean(name, known)}")
-    return importlib.import_module(f"{package}.{name}")
+        raise UsageError(f"no {kind.lower()} is named {name!r}{did_you_mean(name, known)}")
+    found: type = getattr(importlib.import_module(f"{package}.{name}"), kind)
+    return found
+
+
+def _offers(module: str, kind: str) -> bool:
+    spec = importlib.util.find_spec(module)
+    text = Path(spec.origin).read_text() if spec and spec.origin else ""
+    return re.search(rf"^class {kind}\b|^from .* import .*\b{kind}\b", text, re.MULTILINE) is not None
 
 
 def register_families() -> None:

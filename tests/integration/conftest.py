@@ -1,13 +1,16 @@
-"""A small project with two pipelines, one of which reads the other."""
+"""One Sail server per test process, and a small project with two pipelines, one of which reads the other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
+from pyspark.sql import SparkSession
 
+from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.pipeline.project import Project
 
 PROJECT = """
@@ -68,6 +71,12 @@ o8,4,north,3,2.25
 CUSTOMER_LINES = (
     '{"customer_id": 1, "name": "Ada"}\n{"customer_id": 2, "name": "Bo"}\n{"customer_id": 3, "name": null}\n'
 )
+
+
+@pytest.fixture(scope="session")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("engine")) as manager:
+        yield manager.session
 
 
 @pytest.fixture

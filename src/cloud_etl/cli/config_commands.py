@@ -32,11 +32,12 @@ def validate(
     output: OutputOption = Output.text,
 ) -> None:
     """Check the whole configuration without touching data: every finding with file and line."""
-    from cloud_etl.pipeline.check import check_project
+    from cloud_etl.pipeline.project import Project
 
     try:
-        loaded = _load(project, env)
-        check_project(loaded)
+        opened = Project.open(project, env)
+        loaded = opened.loaded
+        opened.validate()
     except ConfigError as exc:
         if output is Output.text:
             raise

@@ -70,7 +70,7 @@ def _files(plan: PipelinePlan) -> RenderableType:
     for file in plan.files[:MOST_FILES]:
         rows = UNKNOWN if file.rows_estimated is None else number(file.rows_estimated)
         table.add_row(printable(file.key), size(file.size_bytes), rows)
-    return Padding(table, (0, 0, 0, 4))
+    return Padding(table, (0, 0, 0, 4), expand=False)
 
 
 def _rows(rows: int | None) -> str:

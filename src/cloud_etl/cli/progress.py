@@ -41,6 +41,7 @@ class PhaseState:
 
     Attributes:
         started: clock at its beginning, in seconds.
+        told: clock when rows were last told of.
         under_way: files that are not through, in the order in which they began.
         rows_by_file: the last count of each file; a file may tell its end more than once.
     """
@@ -54,6 +55,7 @@ class PhaseState:
     under_way: dict[str, FileState] = field(default_factory=dict)
     rows_by_file: dict[str, int] = field(default_factory=dict)
     rows: int = 0
+    told: float = 0.0
     samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
 
 
@@ -114,7 +116,8 @@ class TerminalProgress:
         with self._lock:
             if (state := self._state) is None:
                 return
-            state.rows += rows - state.rows_by_file.get(key, 0)
+            if (more := rows - state.rows_by_file.get(key, 0)) != 0:
+                state.rows, state.told = state.rows + more, self._clock()
             state.rows_by_file[key] = rows
             if done_bytes >= size_bytes:
                 state.under_way.pop(key, None)
@@ -171,7 +174,10 @@ class TerminalProgress:
 
 
 def _rate(state: PhaseState, now: float) -> int:
-    """Rows per second over the last seconds; over the whole phase while there is one sample."""
+    """Rows per second over the last seconds; over the phase while there is one sample, and after the last file."""
+    if state.done and not state.under_way and len(state.done) >= state.files:
+        # Rows are not told of any more, yet the phase goes on: it would look as if it had come to a halt.
+        return round(state.rows / (state.told - state.started)) if state.told > state.started else 0
     then, rows = state.samples[0] if len(state.samples) > 1 else (state.started, 0)
     return round((state.rows - rows) / (now - then)) if now > then else 0
 

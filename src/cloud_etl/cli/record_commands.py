@@ -46,7 +46,8 @@ def ledger(
     from cloud_etl.cli import tables
     from cloud_etl.monitoring import report as reports
 
-    found = _records(project, env).run(run)
+    records = _records(project, env)
+    found = records.run(run) if run else records.last_with_ledger()
     if output is Output.json:
         typer.echo(reports.ledger_json(found))
     else:

@@ -52,8 +52,17 @@ class Session:
         targets = LogTargets(console=None if self._quiet else console, console_level=level)
         with TerminalProgress(console, enabled=drawn) as progress:
             report = self._project.run(names, run_date=run_date, progress=progress, log=targets)
+        if self._quiet:
+            _name_failures(report)
         if self._as_json:
             typer.echo(reports.to_json(report))
         elif not self._quiet:
             tables.show_run(report, self._project.records().report_path(report.run_id))
         return report
+
+
+def _name_failures(report: RunReport) -> None:
+    """Say why a quiet run failed: an exit code alone is nothing to act on."""
+    for one in report.pipelines:
+        if one.exit_code:
+            typer.echo(f"error: {one.pipeline}: {one.error}", err=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import grouped
-from cloud_etl.monitoring.figures import number, percent, plural, printable, shortened
-from cloud_etl.monitoring.funnel import funnel
+from cloud_etl.monitoring.figures import number, percent, plural, printable
+from cloud_etl.monitoring.funnel import funnel, step_lines
 from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
 
 if TYPE_CHECKING:
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
 
 MOST_DETAILED = 6
 RAW_CHARACTERS = 400
+# Wider than any line: what reads a pipe wants names whole, and tables take no more than they need.
+_PIPE_COLUMNS = 100_000
 _STYLES = {"good": "green", "warn": "yellow", "bad": "red", "idle": "dim"}
 
 
 def stdout_console() -> Console:
-    """The console of results."""
+    """The console of results; as wide as the lines where neither a terminal nor COLUMNS says how wide it is."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_COLUMNS
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def stderr_console() -> Console:
@@ -102,26 +106,26 @@ def ledger_table(ledger: RowLedger) -> RenderableType:
     parts: list[RenderableType] = [
         _styled(f"{printable(ledger.pipeline)}  run {ledger.run_id}", "bold"), "", flow_table(ledger), "",
     ]  # fmt: skip
-    if any(step.rows for step in ledger.steps):
+    if lines := step_lines(ledger):
         steps = _table("Step or check", "Fate", "Reason", ">Rows")
-        for step in ledger.steps:
-            if step.rows:
-                steps.add_row(
-                    printable(step.step), step.status.replace("_", " "), printable(step.reason), number(step.rows)
-                )
+        for line in lines:
+            steps.add_row(printable(line.step), line.fate.replace("_", " "), printable(line.reason), number(line.rows))
         parts += [steps, ""]
     return _group([*parts, equations_table(ledger), "", _reconciled(ledger)])
 
 
-def flow_table(ledger: RowLedger) -> Table:
-    """Rows from the records read to the output, one line per fate."""
+def flow_table(ledger: RowLedger, *, zeros: bool = True) -> Table:
+    """Rows from the records read to the output, one line per fate; without `zeros` only fates that rows met."""
     table = _table(">Rows", ">Share", "")
     for row in funnel(ledger):
         main = row.kind in ("read", "output")
+        if not (main or row.rows or zeros):
+            continue
         style = "bold" if main else "red" if row.kind == "missing" else "" if row.rows else "dim"
-        sign = "+" if row.kind == "change" and row.rows > 0 else ""
         label = row.label if main else f"  {printable(row.label[0].lower() + row.label[1:])}"
-        table.add_row(sign + number(row.rows), percent(row.rows, ledger.records_read), label, style=style)
+        if row.kind == "output" and row.rows > ledger.records_read:
+            label += ", more than were read: steps added rows"
+        table.add_row(row.signed, percent(row.rows, ledger.records_read), label, style=style)
     return table
 
 
@@ -149,14 +153,16 @@ def checks_table(quality: QualityReport) -> Table:
 
 def overview_table(pipelines: Iterable[PipelineReport]) -> Table:
     """One line per pipeline."""
-    table = _table("Pipeline", "Result", ">Read", ">Through", ">Taken out", ">Score", ">Took")
+    pipelines = list(pipelines)
+    any_added = any(one.ledger is not None and one.ledger.added for one in pipelines)
+    added = [">Added"] if any_added else []
+    table = _table("Pipeline", "Result", ">Read", *added, ">Through", ">Taken out", ">Score", ">Took")
     for one in pipelines:
         verdict = pipeline_verdict(one)
-        counts = ["-"] * 3
+        counts = ["-"] * (4 if any_added else 3)
         if (ledger := one.ledger) is not None:
-            read, out = ledger.records_read, ledger.output
-            taken = ledger.rejected_by_reader + sum(step.rows for step in ledger.steps)
-            counts = [number(read), number(out), number(taken)]
+            more = [ledger.added] if any_added else []
+            counts = [number(rows) for rows in (ledger.records_read, *more, ledger.output, ledger.taken_out)]
         took = figures.seconds(sum(phase.wall_seconds for phase in one.phases))
         table.add_row(
             printable(one.pipeline), _styled(verdict.word, _STYLES[verdict.tone]), *counts, _score(one.quality), took
@@ -186,9 +192,9 @@ def reject_groups_table(groups: Sequence[RejectGroup]) -> RenderableType:
     """A table per run and pipeline: file, stage, code, records."""
     parts: list[RenderableType] = []
     for (run_id, pipeline), members in groupby(groups, key=lambda group: (group.run_id, group.pipeline)):
-        table = _table(">Records", "Code", "Stage", "File")
+        table = _table(">Records", "<Code", "Stage", "File")
         for group in members:
-            name = shortened(printable(group.source_uri or "-"), 120)
+            name = printable(group.source_uri or "-")
             table.add_row(number(group.records), printable(group.code), group.stage, name)
         parts += [_styled(f"{printable(pipeline)}  run {run_id}", "bold"), table, ""]
     return _group(parts)
@@ -223,7 +229,7 @@ def _pipeline_parts(one: PipelineReport, many: bool) -> Iterator[RenderableType]
     if many and verdict.tone != "good":
         yield _verdict_line(verdict, indent="  ")
     if one.ledger is not None:
-        yield Padding(flow_table(one.ledger), (0, 0, 0, 2))
+        yield Padding(flow_table(one.ledger, zeros=False), (0, 0, 0, 2), expand=False)
         yield from _after_the_flow(one)
     if many or one.ledger is not None:
         yield ""
@@ -237,7 +243,8 @@ def _after_the_flow(one: PipelineReport) -> Iterator[RenderableType]:
         for count in one.tables:
             changes = [number(rows) for rows in (count.rows_before, count.inserted, count.deleted, count.rows_after)]
             table.add_row(printable(count.table), count.mode, *changes)
-        yield Padding(table, (1, 0, 0, 2))
+        yield ""
+        yield Padding(table, (0, 0, 0, 2), expand=False)
     if one.quality is not None:
         failed = [check for check in one.quality.checks if not check.passed]
         passed = f"{len(one.quality.checks) - len(failed)} of {plural(len(one.quality.checks), 'check')} passed"
@@ -266,7 +273,7 @@ def _verdict_line(verdict: Verdict, subject: str = "", indent: str = "") -> Rend
 
 def _last_part(subject: str) -> str:
     """The file's own name where the subject is a uri: the folder is the same for all."""
-    return shortened(printable(subject.rsplit("/", 1)[-1] if "://" in subject else subject), 40)
+    return printable(subject.rsplit("/", 1)[-1] if "://" in subject else subject)
 
 
 def _reconciled(ledger: RowLedger) -> RenderableType:
@@ -285,13 +292,15 @@ def _yes_no(holds: bool) -> RenderableType:
 
 
 def _table(*columns: str) -> Table:
-    """A table without boxes; `>` before a heading makes a column of numbers, which is never wrapped."""
+    """A table without boxes; `>` before a heading makes a column of numbers, `<` of names, which are not wrapped."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", show_header=any(columns))
     for column in columns:
         if column.startswith(">"):
             table.add_column(column[1:], justify="right", no_wrap=True)
+        elif column.startswith("<"):
+            table.add_column(column[1:], no_wrap=True)
         else:
             table.add_column(column, overflow="fold")
     return table

@@ -31,8 +31,13 @@ class FileRef:
 
     @property
     def identity(self) -> str:
-        """The object's identity: uri, etag or version, and size; the same name with new content differs."""
-        return f"{self.uri}\n{self.etag or self.version or ''}\n{self.size_bytes}"
+        """The object's identity: uri, etag or version, and size; the same name with new content differs.
+
+        In a folder the path below the store stands for the uri: a project that is moved or copied, warehouse and all,
+        has loaded what it has loaded.
+        """
+        place = self.key if self.uri.startswith("file://") else self.uri
+        return f"{place}\n{self.etag or self.version or ''}\n{self.size_bytes}"
 
 
 @dataclass(frozen=True, slots=True)

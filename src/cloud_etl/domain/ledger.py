@@ -133,6 +133,17 @@ class RowLedger:
         """Records that did not fit the contract."""
         return sum(file.rejected for file in self.files)
 
+    @property
+    def taken_out(self) -> int:
+        """Rows that a named reason took out: reader, steps and checks, and barrier steps that left fewer rows."""
+        fewer = sum(max(0, barrier.rows_before - barrier.rows_after) for barrier in self.barriers)
+        return self.rejected_by_reader + sum(self.dropped(status) for status in DROPPED) + fewer
+
+    @property
+    def added(self) -> int:
+        """Rows that barrier steps added: records_read + added = taken_out + output."""
+        return sum(max(0, barrier.rows_after - barrier.rows_before) for barrier in self.barriers)
+
     def equations(self) -> tuple[Equation, ...]:
         """Every equation that can be stated so far; the ledger reconciles when all hold."""
         return (*self._extract(), *self._transform(), *self._publish(), *self._load())

@@ -39,10 +39,11 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """An object that was listed and not taken, and why."""
+    """An object that was listed and not taken, and why; unreadable where its owner would have expected it to be."""
 
     key: str
     reason: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

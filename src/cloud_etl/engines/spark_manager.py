@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
-from cloud_etl.errors import CloudEtlError, UsageError
+from cloud_etl.errors import CloudEtlError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import EngineSpec
     from cloud_etl.engines.port import Engine
 
-_PACKAGE = "cloud_etl.engines"
+PACKAGE = "cloud_etl.engines"
 
 
 class SparkManager:
@@ -88,8 +88,5 @@ class SparkManager:
         self.stop()
 
     def _find(self) -> Engine:
-        backend = getattr(backends.module(_PACKAGE, self._spec.name), "Engine", None)
-        if backend is None:
-            raise UsageError(f"{self._spec.name!r} is no engine; on this machine there is 'sail'")
-        engine: Engine = backend(self._spec, self._cores, self._scratch)
+        engine: Engine = backends.backend(PACKAGE, self._spec.name, "Engine")(self._spec, self._cores, self._scratch)
         return engine

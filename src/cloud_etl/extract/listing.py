@@ -58,12 +58,12 @@ class Selection:
             if reason is None:
                 candidates.append(info)
             else:
-                skipped.append(SkippedFile(info.key, reason))
+                skipped.append(SkippedFile(info.key, reason, unreadable=reason in (info.refused, NOT_READ)))
         files = []
         for info in store.fingerprint(sorted(candidates, key=lambda info: info.key)):
             ref = store.ref(info)
             if info.refused is not None:
-                skipped.append(SkippedFile(info.key, info.refused))
+                skipped.append(SkippedFile(info.key, info.refused, unreadable=True))
             elif ref.identity in loaded:
                 skipped.append(SkippedFile(info.key, ALREADY_LOADED))
             else:

@@ -90,6 +90,7 @@ class S3Extractor:
         """
         from cloud_etl.extract.reader.read_batch import read_batch
 
+        self._progress.files(len(local), sum(file.ref.size_bytes for file in local))
         try:
             batch = read_batch(tuple(local), self._spec, self._run, self._progress)
         except DataRefusedError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import DROPPED
+from cloud_etl.monitoring.figures import number
 
 if TYPE_CHECKING:
     from cloud_etl.domain.ledger import RowLedger, Status
@@ -27,8 +28,9 @@ class FunnelRow:
     """One row of the picture.
 
     Attributes:
-        kind: read, loss, change, missing (rows no equation explains) or output; also the colour.
-        rows: that came in, left, were added (change: signed) or came through.
+        kind: read, reader, added or removed (by a step that may change the number of rows), a fate, missing (rows no
+            equation explains) or output; also the colour.
+        rows: that came in, were added, left or came through; below zero where too many are missing.
         stream: path of the stream in this row.
         branch: path of what leaves, empty where nothing does.
     """
@@ -38,6 +40,21 @@ class FunnelRow:
     rows: int
     stream: str
     branch: str = ""
+
+    @property
+    def signed(self) -> str:
+        """The number of rows; a plus tells those that were added from those that left."""
+        return ("+" if self.kind == "added" else "") + number(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """Rows that one step or check took out or added, and why."""
+
+    step: str
+    fate: str
+    reason: str
+    rows: int
 
 
 def funnel(ledger: RowLedger) -> tuple[FunnelRow, ...]:
@@ -52,7 +69,7 @@ def funnel(ledger: RowLedger) -> tuple[FunnelRow, ...]:
     rows = [FunnelRow("read", "Records read", level, _stream(level * scale, level * scale))]
     for kind, label, taken in changes:
         before, level = level, level - taken
-        shown = -taken if kind == "change" else taken
+        shown = -taken if kind == "added" else taken
         if taken > 0:
             rows.append(
                 FunnelRow(
@@ -71,15 +88,34 @@ def _changes(ledger: RowLedger) -> Iterator[tuple[str, str, int]]:
     lost = ledger.records_read - ledger.rejected_by_reader - ledger.staged_footers
     if lost:
         yield "missing", "Not accounted for by the reader", lost
-    changed = 0
-    for barrier in ledger.barriers:
-        changed += barrier.rows_after - barrier.rows_before
-        yield "change", f"Changed by {barrier.step}", barrier.rows_before - barrier.rows_after
+    taken = [(barrier.step, barrier.rows_before - barrier.rows_after) for barrier in ledger.barriers]
+    # What came in stands before what went out: the stream can then not fall below zero on its way.
+    yield from (("added", f"Added by {step}", rows) for step, rows in taken if rows < 0)
     for status in DROPPED:
+        if status == "rejected":
+            # The checks that reject look at what all steps left.
+            yield from (("removed", f"Removed by {step}", rows) for step, rows in taken if rows >= 0)
         yield status, _LABELS[status], ledger.dropped(status)
-    lost = ledger.staged_footers + changed - sum(ledger.dropped(status) for status in DROPPED) - ledger.output
+    fates = sum(ledger.dropped(status) for status in DROPPED)
+    lost = ledger.staged_footers - sum(rows for _, rows in taken) - fates - ledger.output
     if lost:
         yield "missing", "Not accounted for by the steps", lost
+
+
+def step_lines(ledger: RowLedger) -> tuple[StepLine, ...]:
+    """What each step and check took out or added: marked rows first, then the steps that may change their number."""
+    marked = [StepLine(step.step, step.status, step.reason, step.rows) for step in ledger.steps if step.rows]
+    changed = [
+        StepLine(
+            barrier.step,
+            "removed" if barrier.rows_after < barrier.rows_before else "added",
+            f"{number(barrier.rows_before)} rows before, {number(barrier.rows_after)} after",
+            abs(barrier.rows_after - barrier.rows_before),
+        )
+        for barrier in ledger.barriers
+        if barrier.rows_after != barrier.rows_before
+    ]
+    return (*marked, *changed)
 
 
 def _width(units: float) -> float:

@@ -106,7 +106,7 @@ def start_logging(
     handlers: list[logging.Handler] = []
     path: Path | None = None
     if targets.file:
-        stream, path = create_log_file(root / spec.folder)
+        stream, path = create_log_file((root / spec.folder).absolute())
         handlers.append(FileHandler(stream))
         handlers[-1].setLevel(spec.level.upper())
     if targets.console is not None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from cloud_etl.domain.ledger import DROPPED, FileCount, StepCount
+from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.quality import ColumnProfile
 from cloud_etl.domain.rejects import REJECT_HELP, RejectCode
 from cloud_etl.domain.run import PipelineReport, RunReport, SkippedFile
 from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import EquationGroup, grouped
-from cloud_etl.monitoring.funnel import FunnelRow, funnel
+from cloud_etl.monitoring.funnel import FunnelRow, StepLine, funnel, step_lines
 from cloud_etl.monitoring.verdict import Verdict, pipeline_verdict, run_verdict
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Section:
     files: Cut[FileCount]
     file_total: int
     codes: tuple[CodeCount, ...]
-    steps: tuple[StepCount, ...]
+    steps: tuple[StepLine, ...]
     columns: Cut[ColumnProfile]
     skipped: tuple[SkippedGroup, ...]
 
@@ -87,10 +87,12 @@ class Section:
     @property
     def taken_out(self) -> int | None:
         """Rows that a named reason took out, or None where no ledger says."""
-        ledger = self.report.ledger
-        if ledger is None:
-            return None
-        return ledger.rejected_by_reader + sum(ledger.dropped(status) for status in DROPPED)
+        return self.report.ledger.taken_out if self.report.ledger else None
+
+    @property
+    def added(self) -> int:
+        """Rows that steps added."""
+        return self.report.ledger.added if self.report.ledger else 0
 
     @property
     def rejected(self) -> int:
@@ -153,7 +155,7 @@ def _section(number: int, report: PipelineReport) -> Section:
         files=Cut.of(files, MOST_FILES),
         file_total=len(counts),
         codes=_codes(counts),
-        steps=tuple(step for step in ledger.steps if step.rows) if ledger else (),
+        steps=step_lines(ledger) if ledger else (),
         columns=Cut.of(report.quality.profile if report.quality else (), MOST_COLUMNS),
         skipped=_skipped(report.skipped),
     )

@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cloud_etl.domain.ledger import DROPPED
 from cloud_etl.monitoring.figures import number, plural
 
 if TYPE_CHECKING:
@@ -64,9 +63,10 @@ def run_verdict(report: RunReport) -> Verdict:
 
 def accounted(ledger: RowLedger) -> str:
     """The account in one sentence: `1,000 records read: 990 came through, 10 were taken out, each with its reason`."""
-    lost = ledger.rejected_by_reader + sum(ledger.dropped(status) for status in DROPPED)
+    lost = ledger.taken_out
+    added = f", {plural(ledger.added, 'row')} added by steps" if ledger.added else ""
     taken = f"{number(lost)} were taken out, each with its reason" if lost else "none was taken out"
-    return f"{plural(ledger.records_read, 'record')} read: {number(ledger.output)} came through, {taken}."
+    return f"{plural(ledger.records_read, 'record')} read{added}: {number(ledger.output)} came through, {taken}."
 
 
 def _idle(report: PipelineReport) -> Verdict:

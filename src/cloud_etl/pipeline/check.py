@@ -12,7 +12,7 @@ from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.domain.spec import OutputSpec, PipelineSpec
-from cloud_etl.errors import ConfigError, Problem, UsageError
+from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
 from cloud_etl.pipeline.expressions import columns_named, is_aggregate
@@ -48,20 +48,13 @@ def check_project(loaded: LoadedProject) -> None:
 
 
 def _environments(loaded: LoadedProject) -> Iterator[Problem]:
+    known = backends.names("cloud_etl.engines", "Engine")
     for name, environment in loaded.spec.environments.items():
         engine = environment.engine.name
-        if "${" not in engine and not _is_engine(engine):
+        if "${" not in engine and engine not in known:
             path = f"environments.{name}.engine.name"
-            known = filter(_is_engine, backends.names("cloud_etl.engines"))
             place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
             yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
-
-
-def _is_engine(name: str) -> bool:
-    try:
-        return hasattr(backends.module("cloud_etl.engines", name), "Engine")
-    except UsageError:
-        return False
 
 
 def _flow(spec: PipelineSpec) -> _Flow:

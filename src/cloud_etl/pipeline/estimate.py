@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 SAMPLE_BYTES = 1 << 18
+# A decompressor reads ahead: only behind much text does its place in the stored file tell the ratio.
+PACKED_SAMPLE_BYTES = 1 << 24
 
 
 def estimate_rows(store: ObjectStore, file: FileRef, source: SourceSpec) -> int | None:
@@ -39,21 +41,28 @@ def _rows(path: Path, file: FileRef, source: SourceSpec) -> int | None:
         except pa.ArrowInvalid:
             return None
     encoding = source.csv.encoding if source.format == "csv" else source.json_.encoding
-    with open_text(path, compression_of(path, file.key, source.compression), encoding) as stream:
-        text = stream.read(SAMPLE_BYTES)
+    codec = compression_of(path, file.key, source.compression)
+    with open_text(path, codec, encoding) as stream:
+        text = stream.read(PACKED_SAMPLE_BYTES if codec else SAMPLE_BYTES)
         stored = stream.stored_bytes_read
-    return _lines(text, stored, file.size_bytes, source)
+        whole = not stream.read(1)
+    return _lines(text, None if whole else file.size_bytes / stored, source)
 
 
-def _lines(text: bytes, stored: int, size_bytes: int, source: SourceSpec) -> int | None:
-    """Lines in the whole file if it goes on as it begins; for a JSON array, its objects."""
+def _lines(text: bytes, times: float | None, source: SourceSpec) -> int:
+    """Lines in the whole file if it goes on as it begins; for a JSON array, its objects.
+
+    Args:
+        text: the beginning of the file.
+        times: how many times longer the file is; None where the text is all of it.
+        source: the format.
+    """
     if source.format == "json" and text.lstrip().startswith(b"["):
         ends = text.count(b"},")
     else:
         ends = text.count(b"\n") or text.count(b"\r")
-    if stored == 0:
-        return 0
+    if times is not None:
+        return round(ends * times)
     header = int(source.format == "csv" and source.csv.header)
-    whole = stored >= size_bytes
     unended = int(bool(text) and not text.endswith((b"\n", b"\r")))
-    return max(0, ends + unended - header) if whole else round(ends * size_bytes / stored)
+    return max(0, ends + unended - header)

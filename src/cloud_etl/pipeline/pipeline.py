@@ -32,7 +32,7 @@ from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
-from cloud_etl.state.lease import Lease
+from cloud_etl.state.journal import Journal
 from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.pipeline.wiring import Components
     from cloud_etl.quality.history import BatchHistory
-    from cloud_etl.state.journal import Journal
+    from cloud_etl.state.lease import Lease
     from cloud_etl.transform.transformer import Transformed
 
 log = get_logger()
@@ -73,13 +73,22 @@ class ETLPipeline:
     """One pipeline in one run. `run` may be called once."""
 
     def __init__(
-        self, spec: PipelineSpec, run: RunContext, parts: Components, journal: Journal, history: Sequence[BatchHistory]
+        self, spec: PipelineSpec, run: RunContext, parts: Components, lease: Lease, history: Sequence[BatchHistory]
     ) -> None:
-        """Store what the phases need; history is what the last runs of this pipeline published, newest first."""
+        """Store what the phases need.
+
+        Args:
+            spec: the pipeline.
+            run: the run it is part of.
+            parts: what the pipelines of the run share.
+            lease: the pipeline's lease, held by the run.
+            history: what the last runs of this pipeline loaded, newest first.
+        """
         self._spec = spec
         self._run = run
         self._parts = parts
-        self._journal = journal
+        self._lease = lease
+        self._journal = Journal(parts.store, run.run_id)
         self._history = history
         self._dropped = DroppedRows(parts.store, run)
         self.account = Account()
@@ -93,14 +102,13 @@ class ETLPipeline:
         Raises:
             CloudEtlError: the phase that stopped and why. The warehouse is as it was.
         """
-        with Lease(self._parts.store, self._run.pipeline, self._run.run_id) as lease:
-            # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
+        # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
+        shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
+        self._run.scratch.mkdir(parents=True)
+        try:
+            self._phases()
+        finally:
             shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
-            self._run.scratch.mkdir(parents=True)
-            try:
-                self._phases(lease)
-            finally:
-                shutil.rmtree(self._run.scratch, ignore_errors=True)
         return self.report()
 
     def report(self, error: BaseException | None = None) -> PipelineReport:
@@ -122,7 +130,7 @@ class ETLPipeline:
             quarantine=tuple(account.quarantine),
         )
 
-    def _phases(self, lease: Lease) -> None:
+    def _phases(self) -> None:
         with self._phase("extract"):
             batch = self._extract()
         if batch is None:
@@ -141,7 +149,7 @@ class ETLPipeline:
             outputs = Outputs(self._spec, self._run, self._parts.store, context)
             published = self._publish(outputs, written, batch, frame.unique_keys)
         with self._phase("load"):
-            self._load(batch, published, lease)
+            self._load(batch, published)
             outputs.prune()
 
     def _extract(self) -> Batch | None:
@@ -149,12 +157,18 @@ class ETLPipeline:
         listing = extractor.list(self._parts.loader.loaded_files(self._run.pipeline))
         self.account.listing = listing
         log.info("extract.listed", files=len(listing.files), skipped=len(listing.skipped))
+        for skipped in listing.skipped:
+            if skipped.unreadable:
+                log.warning("extract.file_left_aside", key=skipped.key, reason=skipped.reason)
         if not listing.files:
             return None
         self._parts.spark.start_early()
         batch = extractor.validate(extractor.download(listing.files))
         self.account.quarantine += self._dropped.quarantine(batch.rejects)
         self.account.batch = batch
+        for file in batch.counts:
+            if file.rejected and not file.staged:
+                log.warning("extract.file_refused", uri=file.uri, records=file.rejected, codes=", ".join(file.codes))
         self._record(
             "extract", batch_id=batch.batch_id, rows_staged=batch.staged_rows, rows_rejected=batch.rejected_rows
         )
@@ -191,7 +205,7 @@ class ETLPipeline:
         self._record("publish", **{one.publication.output: one.publication.rows for one in published})
         return published
 
-    def _load(self, batch: Batch, published: tuple[Published, ...], lease: Lease) -> None:
+    def _load(self, batch: Batch, published: tuple[Published, ...]) -> None:
         specs = {output.name: output.load for output in self._spec.outputs}
         tasks = tuple(
             LoadTask(one.publication, spec, any(keys <= set(spec.keys) for keys in one.unique_keys))
@@ -205,7 +219,7 @@ class ETLPipeline:
             ledger = self.account.ledger
             if ledger is not None:
                 self._settle(replace(ledger, tables=tables), "The warehouse was rolled back; nothing was loaded.")
-            lease.check()
+            self._lease.check()
 
         result = self.account.result = self._parts.loader.load(request, before_commit)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.run import Batch, RunContext, SkippedFile
-from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
-from cloud_etl.engines.marked_frame import FATE, column, quoted
+from cloud_etl.domain.run import RunContext, SkippedFile
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.s3_extractor import S3Extractor
+from cloud_etl.pipeline.dry_run import DryReferences, output_schemas
 from cloud_etl.pipeline.estimate import estimate_rows
-from cloud_etl.pipeline.order import find_output
 from cloud_etl.pipeline.references import References
-from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import StepContext
-from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pyspark.sql import DataFrame
-
-    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.domain.schema import Schema
+    from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.pipeline.wiring import Components
 
 
@@ -136,66 +129,20 @@ class _Planner:
         return RunContext("plan", spec.pipeline, name, self._run_date, datetime.now(UTC), scratch, parts.cores)
 
     def _tables(self, spec: PipelineSpec, run: RunContext) -> tuple[PlannedTable, ...]:
-        """Take a frame without rows through the steps, and ask the warehouse what its schema would need."""
+        """Ask the warehouse what the schemas of the outputs would need."""
+        parts = self._parts
         work = run.scratch / "work"
         work.mkdir()
-        session = self._parts.spark.session
-        context = StepContext(session, run, self._references(work), work, self._parts.project.root)
-        contract = Schema(tuple(Column(name, column.type) for name, column in spec.schema_.items()))
-        nothing = Batch("plan", (), (), contract, (), 0, (), 0)
-        frame = DataTransformer(context).run(spec, nothing).frame.frame.drop(FATE, ROW_ID)
-        tables = []
-        for output in spec.outputs:
-            schema = _schema_of(_shaped(output, frame), contract)
-            self._planned[output.name] = schema
-            if output.load is not None:
-                statements = self._parts.loader.ddl(output.load, schema)
-                tables.append(PlannedTable(output.load.table, output.name, output.load.mode, statements))
-        return tuple(tables)
-
-    def _references(self, work: Path) -> Mapping[str, DataFrame]:
-        parts = self._parts
-        real = References(parts.project.pipelines, parts.loader, parts.store, parts.spark.session, work / "references")
-        return _PlannedReferences(real, parts, self._planned)
-
-
-class _PlannedReferences(Mapping[str, "DataFrame"]):
-    """Reference frames; those of outputs that the plan itself would make are empty frames of their schema."""
-
-    def __init__(self, real: References, parts: Components, planned: Mapping[str, Schema]) -> None:
-        self._real = real
-        self._parts = parts
-        self._planned = planned
-
-    def __getitem__(self, name: str) -> DataFrame:
-        found = find_output(name, self._parts.project.pipelines)
-        schema = self._planned.get(found[1].name) if found else None
-        if schema is None:
-            return self._real[name]
-        columns = ", ".join(f"{quoted(one.name)} {one.type.spark}" for one in schema.columns)
-        return self._parts.spark.session.createDataFrame([], columns)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._planned)
-
-    def __len__(self) -> int:
-        return len(self._planned)
-
-
-def _shaped(output: OutputSpec, frame: DataFrame) -> DataFrame:
-    """The frame that an output would publish."""
-    if output.aggregate is not None:
-        return folded(frame, output.aggregate, output.name).drop(ROWS_FOLDED)
-    return frame.select(*(column(name) for name in output.columns)) if output.columns else frame
-
-
-def _schema_of(frame: DataFrame, contract: Schema) -> Schema:
-    """The frame's schema in the types of the contract; text that the contract calls json stays json."""
-    json_columns = {column.name for column in contract.columns if column.type.kind == "json"}
-    names = {"int": "integer", "timestamp_ntz": "timestamp"}
-    return Schema(
-        tuple(
-            Column(name, ColumnType("json") if name in json_columns else ColumnType.parse(names.get(kind, kind)))
-            for name, kind in frame.dtypes
+        session = parts.spark.session
+        real = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
+        references = DryReferences(parts.project.pipelines, session, self._planned, real)
+        context = StepContext(session, run, references, work, parts.project.root)
+        schemas = output_schemas(spec, context)
+        self._planned |= schemas
+        return tuple(
+            PlannedTable(
+                output.load.table, output.name, output.load.mode, parts.loader.ddl(output.load, schemas[output.name])
+            )
+            for output in spec.outputs
+            if output.load is not None
         )
-    )

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject, find_project, load_project
 from cloud_etl.domain.progress import NoProgress, Progress
 from cloud_etl.pipeline.check import check_project
@@ -57,7 +58,12 @@ class Project:
         return cls(load_project(find_project(Path(path)), env, os.environ if environ is None else environ))
 
     def with_engine(self, name: str) -> Project:
-        """The same project on another engine."""
+        """The same project on another engine.
+
+        Raises:
+            UsageError: no engine has that name.
+        """
+        backends.backend("cloud_etl.engines", name, "Engine")
         environment = self.loaded.environment
         return self._with(engine=environment.engine.model_copy(update={"name": name}))
 
@@ -75,12 +81,17 @@ class Project:
         return in_order(self.loaded.pipelines, self.loaded.pipelines)
 
     def validate(self) -> None:
-        """Check everything that can be checked without touching data.
+        """Check everything that can be checked without touching data: files, names, types, then SQL and user code.
+
+        The engine analyses each pipeline on frames without rows; functions of `python` steps are called with one.
 
         Raises:
             ConfigError: every finding with file and line.
         """
+        from cloud_etl.pipeline.dry_run import check_with_engine
+
         check_project(self.loaded)
+        check_with_engine(self.loaded)
 
     def plan(self, pipelines: Sequence[str] | None = None, *, run_date: date | None = None) -> Plan:
         """Tell what a run would do: files, rows, steps, tables, statements. Changes nothing.
@@ -124,7 +135,7 @@ class Project:
         from cloud_etl.monitoring.logger import start_logging
         from cloud_etl.pipeline.run import Runner
 
-        self.validate()
+        check_project(self.loaded)
         names = self._names(pipelines)
         loaded = self.loaded.resolved()
         runner = Runner(loaded, progress or NoProgress())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 QUARANTINE = "quarantine"
+# Runs looked through for one that took files.
+LOOKED_AT = 200
 
 
 class Records:
@@ -33,6 +35,13 @@ class Records:
     def runs(self, limit: int = 20) -> tuple[RunReport, ...]:
         """Reports of the last runs, the newest first."""
         return tuple(run_reports(self._store, limit))
+
+    def last_with_ledger(self) -> RunReport:
+        """The last run that took files; the last run where none did."""
+        found = (
+            report for report in run_reports(self._store, LOOKED_AT) if any(one.ledger for one in report.pipelines)
+        )
+        return next(found, None) or self.run()
 
     def run(self, run_id: str | None = None) -> RunReport:
         """The report of a run.

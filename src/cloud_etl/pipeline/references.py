@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE
+from cloud_etl.engines.marked_frame import address
 from cloud_etl.errors import StepFailedError
 from cloud_etl.pipeline.order import find_output
 from cloud_etl.publish import manifest
@@ -77,7 +78,7 @@ class References(Mapping[str, "DataFrame"]):
                 f"reference {name!r} is empty or does not exist: no table {table}, no publication.{hint} "
                 "Nothing was published."
             )
-        return self._session.read.parquet(*(str(path) for path in paths)).drop(*LINEAGE)
+        return self._session.read.parquet(*map(address, paths)).drop(*LINEAGE)
 
     def _published(self, output: OutputSpec) -> tuple[Path, ...]:
         publication = manifest.latest(self._store, output.name)

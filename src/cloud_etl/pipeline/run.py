@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ from cloud_etl.monitoring.redaction import Redactor
 from cloud_etl.pipeline.history import histories
 from cloud_etl.pipeline.order import upstream
 from cloud_etl.pipeline.pipeline import ETLPipeline
-from cloud_etl.pipeline.wiring import Components, Wiring
+from cloud_etl.pipeline.wiring import Components, Wiring, open_store
 from cloud_etl.state.journal import Journal, new_run_id
+from cloud_etl.state.lease import Lease
 
 if TYPE_CHECKING:
     from cloud_etl.config.config import LoadedProject
@@ -41,27 +43,32 @@ class Runner:
 
         Raises:
             RunInterruptedError: after the report of what was done is written.
-            CloudEtlError: store, warehouse or engine cannot be opened; nothing was run.
+            LeaseHeldError: another run is at one of the pipelines; nothing was run.
+            CloudEtlError: store or warehouse cannot be opened; nothing was run.
         """
-        with Wiring(self._project, self._progress) as wiring:
-            parts = wiring.components()
+        with ExitStack() as stack:
+            # All leases first, in one order: of two runs that share a pipeline one does all its work, the other none.
+            store = open_store(self._project)
+            leases = {name: stack.enter_context(Lease(store, name, self.run_id)) for name in sorted(names)}
+            parts = stack.enter_context(Wiring(self._project, self._progress)).components()
             done: list[PipelineReport] = []
             interrupt: BaseException | None = None
             for name in names:
                 if interrupt is not None:
                     done.append(_skipped(name, "the run was interrupted"))
                     continue
-                one, interrupt = self._pipeline(name, parts, run_date, done)
+                one, interrupt = self._pipeline(name, (parts, leases[name]), run_date, done)
                 done.append(one)
             report = self._report(tuple(done), run_date, log_file)
-            self._write(report, parts)
+            self._write_or_log(report, parts)
         if interrupt is not None:
             raise _interrupted(interrupt, report) from interrupt
         return report
 
     def _pipeline(
-        self, name: str, parts: Components, run_date: date, done: Sequence[PipelineReport]
+        self, name: str, means: tuple[Components, Lease], run_date: date, done: Sequence[PipelineReport]
     ) -> tuple[PipelineReport, BaseException | None]:
+        parts, lease = means
         failed = {report.pipeline for report in done if report.outcome in ("failed", "skipped")}
         if blockers := sorted(upstream(name, self._project.pipelines) & failed):
             log.warning("pipeline.skipped", pipeline=name, reads=", ".join(blockers))
@@ -76,8 +83,7 @@ class Runner:
             cores=parts.cores,
         )
         spec = self._project.pipelines[name]
-        journal = Journal(parts.store, self.run_id)
-        pipeline = ETLPipeline(spec, context, parts, journal, histories(spec, parts.store))
+        pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))
         try:
             with bound_pipeline(name):
                 return pipeline.run(), None
@@ -107,6 +113,15 @@ class Runner:
             pipelines=done,
             log_file=log_file,
         )
+
+    def _write_or_log(self, report: RunReport, parts: Components) -> None:
+        """Write the report; where the run failed, its own reason is what people must see, not that of the report."""
+        try:
+            self._write(report, parts)
+        except CloudEtlError as exc:
+            if report.exit_code == 0:
+                raise
+            log.error("report.failed", error=str(exc))
 
     def _write(self, report: RunReport, parts: Components) -> None:
         journal = Journal(parts.store, self.run_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.errors import TargetError
 from cloud_etl.publish.parquet_schema import footer
+from cloud_etl.storage.parquet_queries import parquet_queries, query_error, read_parquet, text
 
 if TYPE_CHECKING:
     from cloud_etl.engines.marked_frame import WrittenFile
@@ -17,7 +18,6 @@ TINY_BYTES = 8 << 20
 MOST_TINY_FILES = 32
 TARGET_BYTES = 256 << 20
 _ROWS_PER_GROUP = 122_880
-_MEMORY = "512MB"
 
 
 def compacted(files: Sequence[WrittenFile], folder: Path, threads: int) -> tuple[WrittenFile, ...]:
@@ -52,19 +52,14 @@ def _groups(files: Sequence[WrittenFile], sizes: Sequence[int]) -> list[list[Wri
 
 
 def _fold(group: list[WrittenFile], target: Path, threads: int) -> WrittenFile:
-    import duckdb
-
-    paths = ", ".join(_text(_literal_path(file.path)) for file in group)
     sql = (
-        f"COPY (SELECT * FROM read_parquet([{paths}], hive_partitioning = false)) TO {_text(target)} "
+        f"COPY (SELECT * FROM {read_parquet([file.path for file in group])}) TO {text(target)} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
     )
     try:
-        with duckdb.connect(config={"memory_limit": _MEMORY, "threads": threads}) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = false")
-            connection.execute(sql)
-    except duckdb.Error as exc:
+        with parquet_queries(threads, target.parent, keep_order=True) as queries:
+            queries.rows(sql)
+    except query_error() as exc:
         raise TargetError(
             f"{len(group)} small files could not be folded into {target}: {str(exc).splitlines()[0]}. "
             "Nothing was published. Run again; see that the disk has room."
@@ -73,12 +68,3 @@ def _fold(group: list[WrittenFile], target: Path, threads: int) -> WrittenFile:
     if footer(target).num_rows != rows:
         raise TargetError(f"folding {len(group)} small files into {target} changed their {rows} rows. Not published.")
     return replace(group[0], path=target, rows=rows)
-
-
-def _literal_path(path: Path) -> str:
-    # DuckDB takes the path for a glob; a class of one character stands for itself.
-    return "".join(f"[{character}]" if character in "[*?" else character for character in str(path))
-
-
-def _text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"

@@ -191,8 +191,10 @@ def _crossed(limits: Limits, faults: Faults) -> Iterator[str]:
             f"{counts}{flagged}. {_SEE_REJECTS}."
         )
     limit = limits.rejected_above
+    if limit is None and faults.records_read and faults.rejected == faults.records_read:
+        yield f"every record was rejected: {counts}. {_SEE_REJECTS}; rejected_above: 100% lets such a batch pass."
     # A whole number is a number of records, anything with a point or % a share of those read.
     most = limit if isinstance(limit, int) else round((limit or 0) * faults.records_read, 6)
     if limit is not None and faults.rejected > most:
-        shown = f"{limit:,}" if isinstance(limit, int) else f"{limit:.4g} of the records read"
+        shown = f"{limit:,}" if isinstance(limit, int) else f"{limit * 100:g}% of the records read"
         yield f"{counts}, more than {shown} (fail_when: rejected_above). {_SEE_REJECTS}."

@@ -9,7 +9,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame
+from cloud_etl.engines.marked_frame import MarkedFrame
 from cloud_etl.quality.port import BatchCheck, ComparingCheck, GateContext, RowCheck
 
 if TYPE_CHECKING:
@@ -41,14 +41,12 @@ def measure(
     Every row check that is a condition on the row, and every measure of the batch, is one column of one aggregate;
     only checks that compare rows with one another (unique) have a query of their own.
     """
-    from pyspark.sql import functions as F
-
-    paths = [str(file.path) for file in files if file.rows]
+    paths = [file.path for file in files if file.rows]
     checks, measures = list(rows), {check.label: check.measure() for check in batch}
     wanted = {label: column for label, column in measures.items() if column is not None}
     if not paths or not (checks or wanted):
         return Measured({label: 0 for check in checks for label in check.labels})
-    marked = MarkedFrame(context.session.read.parquet(*paths).withColumn(FATE, F.lit(0)))
+    marked = MarkedFrame.of_accepted(context.session, paths)
     counted: dict[str, int] = {}
     failing: dict[str, Column] = {}
     for check in checks:

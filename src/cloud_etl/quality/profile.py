@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.quality import ColumnProfile, TopValue
 from cloud_etl.quality.footers import Bound, ColumnFooter, read_footers
+from cloud_etl.quality.value_counts import (
+    Sampled,
+    Source,
+    about_distinct,
+    aggregate,
+    counted,
+    few_of,
+    frequent,
+    means,
+    open_source,
+)
+from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted, read_parquet
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunContext
     from cloud_etl.engines.marked_frame import WrittenFile
-    from cloud_etl.quality.duckdb_session import ParquetQueries
-    from cloud_etl.quality.value_counts import Sampled, Source
 
 # Values of every column are counted one by one in these rows, and in all rows for columns that show only a few there.
 FEW_ROWS = 20_000
@@ -44,9 +54,6 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
             its size; 0 is all. Nulls and bounds are those of all rows in any case.
         run: gives the threads, and the folder for spilling.
     """
-    from cloud_etl.quality.duckdb_session import parquet_queries
-    from cloud_etl.quality.value_counts import Sampled, open_source
-
     filled = [file for file in files if file.rows]
     footers = read_footers([file.path for file in filled])
     if not footers:
@@ -62,8 +69,6 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
 
 def _shapes(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, _Shape]:
     """Two passes over the rows: one aggregate, and one that counts the values of columns with few."""
-    from cloud_etl.quality.value_counts import about_distinct, aggregate, counted, few_of, frequent, means
-
     few_rows = few_of(rows, FEW_ROWS)
     values = counted(queries, few_rows, columns)
     whole = rows.rows > few_rows.rows
@@ -87,8 +92,6 @@ def _completed(
     queries: ParquetQueries, files: Sequence[WrittenFile], footers: Sequence[ColumnFooter]
 ) -> tuple[ColumnFooter, ...]:
     """Read the columns whose footers do not tell all: nested ones, and bounds of long texts."""
-    from cloud_etl.quality.duckdb_session import quoted, read_parquet
-
     open_footers = [footer for footer in footers if footer.nulls is None or not footer.bounds_known]
     if not open_footers:
         return tuple(footers)

@@ -13,6 +13,7 @@ from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality.footers import columns_of
+from cloud_etl.storage.parquet_queries import parquet_queries, query_error, quoted, read_parquet, text
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, RunContext
@@ -78,8 +79,6 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
     Raises:
         QuarantineError: the rejects could not be written; nothing may be published without them.
     """
-    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries
-
     filled = [file for file in files if file.rows and file.fate is not None]
     expected = sum(file.rows for file in filled)
     if not filled:
@@ -90,7 +89,7 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
         target.parent.mkdir(parents=True, exist_ok=True)
         with parquet_queries(run.cores, run.scratch) as queries:
             written = int(str(queries.rows(_copy(selects, batch, target))[0][0]))
-    except (DuckDbError, OSError) as error:
+    except (query_error(), OSError) as error:
         # The engine's own words may hold values of the row.
         raise QuarantineError(_not_written(expected, run, type(error).__name__)) from None
     if written != expected:
@@ -132,14 +131,12 @@ def rows(paths: Sequence[Path], limit: int, code: str | None = None, file: str |
 
 
 def _read(paths: Sequence[Path], sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
-    from cloud_etl.quality.duckdb_session import DuckDbError, parquet_queries, read_parquet
-
     if not paths:
         return []
     try:
         with parquet_queries(cores=1) as queries:
             return queries.rows(sql.format(files=read_parquet(paths)), parameters)
-    except DuckDbError as error:
+    except query_error() as error:
         folder = ", ".join(sorted({str(path.parent) for path in paths})[:3])
         raise SourceError(f"the quarantine in {folder} cannot be read: {error}. Nothing was changed.") from error
 
@@ -153,8 +150,6 @@ def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, list[WrittenF
 
 
 def _copy(selects: Sequence[str], batch: Batch, target: Path) -> str:
-    from cloud_etl.quality.duckdb_session import text
-
     sources = ", ".join(f"({place}, {text(ref.uri)}, {_nullable(ref.etag)})" for place, ref in enumerate(batch.files))
     rows = " UNION ALL ".join(selects)
     source = f"WITH sources(place, uri, etag) AS (VALUES {sources}) {rows}"
@@ -162,8 +157,6 @@ def _copy(selects: Sequence[str], batch: Batch, target: Path) -> str:
 
 
 def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Mapping[str, Rule]) -> str:
-    from cloud_etl.quality.duckdb_session import read_parquet, text
-
     rule = rules.get(fate.reason)
     column = rule.columns[0] if rule and len(rule.columns) == 1 else None
     message = f"wanted: {rule.demand}" if rule else f"rejected by {fate.step}"
@@ -187,8 +180,6 @@ def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Ma
 
 
 def _as_json(columns: Sequence[tuple[str, str]]) -> str:
-    from cloud_etl.quality.duckdb_session import quoted, text
-
     terms = []
     for name, kind in columns:
         value = f"frame.{quoted(name)}"
@@ -200,8 +191,6 @@ def _as_json(columns: Sequence[tuple[str, str]]) -> str:
 
 
 def _nullable(value: str | None) -> str:
-    from cloud_etl.quality.duckdb_session import text
-
     return "NULL" if value is None else text(value)
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.quality import TopValue
-from cloud_etl.quality.duckdb_session import quoted, read_parquet, text
+from cloud_etl.storage.parquet_queries import ParquetQueries, quoted, read_parquet, text
 
 if TYPE_CHECKING:
     from cloud_etl.engines.marked_frame import WrittenFile
-    from cloud_etl.quality.duckdb_session import ParquetQueries
 
 TOP = 5
 # With more files than this, evenly chosen ones stand for all.

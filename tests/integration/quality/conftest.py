@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,20 +18,13 @@ from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.quality import CheckResult, QualityReport
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Schema
-from cloud_etl.domain.spec import EngineSpec, QualitySpec
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written
-from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.domain.spec import QualitySpec
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, address
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.history import BatchHistory
 from cloud_etl.quality.port import GateContext
 
 STARTED = datetime(2024, 5, 10, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("engine")) as manager:
-        yield manager.session
 
 
 @dataclass
@@ -77,7 +70,7 @@ class Lab:
         self.made += 1
         path = self.folder / f"table-{self.made}.parquet"
         duckdb.connect().execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)")
-        return self.session.read.parquet(str(path))
+        return self.session.read.parquet(address(path))
 
     def frame(self, sql: str, unique_keys: tuple[frozenset[str], ...] = ()) -> MarkedFrame:
         """Rows of a query in its order; their lines count from 0."""

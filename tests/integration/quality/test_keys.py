@@ -26,6 +26,14 @@ def test_unique_keeps_the_first_by_lineage_not_by_place(lab):
     assert outcome.ids() == [3]
 
 
+@pytest.mark.parametrize("on_fail", ["reject", "warn"])
+def test_unique_is_checked_below_a_folder_whose_name_looks_like_a_pattern(lab, on_fail):
+    odd = replace(lab, folder=lab.folder / "run[1]{2}")
+    odd.folder.mkdir()
+    outcome = odd.judge(rows_of(7, 8, 7), {"unique": {"columns": ["k"], "on_fail": on_fail}})
+    assert outcome.check.rows_failed == 1
+
+
 def test_unique_lets_keys_with_a_null_pass(lab):
     two = {"unique": {"columns": ["a", "b"], "name": "pair"}}
     sql = "SELECT * FROM (VALUES (1, NULL), (1, NULL), (1, 2), (1, 2), (NULL, NULL)) AS t(a, b)"

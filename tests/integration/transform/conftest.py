@@ -1,4 +1,4 @@
-"""Steps on the real engine: staged files written by DuckDB, one Sail server per test process."""
+"""Steps on the real engine: staged files written by DuckDB, run on Sail."""
 
 from __future__ import annotations
 
@@ -16,20 +16,13 @@ from pyspark.sql import DataFrame, SparkSession
 from cloud_etl.backends import register_families
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.domain.spec import EngineSpec, PipelineSpec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.engines.marked_frame import Written, WrittenFile
-from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer, Transformed
 
 STARTED = datetime(2024, 5, 10, 12, 0, tzinfo=UTC)
 Steps = Sequence[Mapping[str, object]]
-
-
-@pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("engine")) as manager:
-        yield manager.session
 
 
 @dataclass

@@ -29,7 +29,6 @@ outputs:
 def invoke(tmp_path, monkeypatch):
     """Run one of the commands in a small project; gives its exit code and stdout."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cloud_etl.pipeline.check._is_engine", lambda name: name == "sail")
     for name in ("CLOUD_ETL_ENV", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "cloud-etl.yaml").write_text(PROJECT % "${secret:shop/key}")

@@ -75,6 +75,19 @@ def test_the_rate_is_that_of_the_last_seconds(progress: TerminalProgress, clock:
     assert "  100 rows/s  " in drawn(progress)[0]
 
 
+def test_after_the_last_file_the_rate_is_that_of_the_phase(progress: TerminalProgress, clock: Clock) -> None:
+    progress.phase("sales_data", "extract")
+    progress.files(2, 20)
+    for key in ("a", "b"):
+        clock.now += 1
+        progress.file(key, 10, 10, 3000)
+        progress.file(key, 10, 10, 3000)
+        drawn(progress)
+    clock.now += 60
+    progress.file("b", 10, 10, 3000)
+    assert drawn(progress) == ["> sales_data extract  2/2 files  6,000 rows  3,000 rows/s  1 min 02 s"]
+
+
 def test_a_file_that_tells_its_end_twice_counts_once(progress: TerminalProgress) -> None:
     progress.phase("sales_data", "extract")
     progress.files(1, 10)

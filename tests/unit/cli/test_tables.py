@@ -18,12 +18,12 @@ Snapshot = Callable[[str, str], None]
 
 
 @pytest.fixture(autouse=True)
-def _a_pipe_of_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("name", ["happy", "rejects", "broken", "refused", "nothing", "three", "empty"])
+@pytest.mark.parametrize("name", ["happy", "rejects", "broken", "refused", "nothing", "three", "barriers", "empty"])
 def test_the_end_of_a_run_reads_as_reviewed(
     samples: ModuleType, name: str, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +148,51 @@ def test_numbers_stay_whole_where_names_are_long(samples: ModuleType, capsys: py
     tables.show_ledgers(samples.large(files=20))
     text = capsys.readouterr().out
     assert "20 of 20 hold" in text and "2,000" in text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+LONG_URI = "file:///tmp/a-project/raw-data/customer_data/" + "folder/" * 30 + "customers_2026-01-05.jsonl"
+
+
+def group() -> RejectGroup:
+    return RejectGroup("run-2", "sales_data", LONG_URI, "quality", "quality.references.customer_id", 7)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_long_name_is_whole_in_a_pipe_and_folded_on_a_terminal(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setenv("TERM", "xterm")
+    if terminal:
+        monkeypatch.setenv("COLUMNS", "80")
+    tables.show_reject_groups([group()])
+    text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+    _, _, first, *more = text.splitlines()
+    assert "quality.references.customer_id  quality  file:///" in first
+    assert (LONG_URI in first) is not terminal
+    assert "".join([first.split()[-1], *(line.strip() for line in more)]) == LONG_URI
+    assert all(len(line) <= 80 for line in text.splitlines()) is terminal
+
+
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    tables.show_reject_groups([group()])
+    assert max(map(len, capsys.readouterr().out.splitlines())) == 100
+
+
+def test_the_ledger_keeps_the_lines_that_the_summary_leaves_out(
+    samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables.show_run(samples.ALL["happy"], "")
+    assert "duplicates" not in capsys.readouterr().out
+    tables.show_ledgers(samples.ALL["happy"])
+    assert "    0    0 %    duplicates\n" in capsys.readouterr().out
 
 
 def test_an_output_that_is_not_utf_8_gets_what_it_can_show(

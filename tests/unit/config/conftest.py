@@ -5,13 +5,6 @@ import pytest
 
 from cloud_etl.config.config import LoadedProject, load_project
 
-PROJECT = """\
-project: shop
-environments:
-  local:
-    store: ./data
-    warehouse: {duckdb: {path: ./shop.duckdb}}
-"""
 PIPELINE = """\
 pipeline: sales
 source: {path: raw/sales, pattern: "*.csv", format: csv}
@@ -28,11 +21,11 @@ Load = Callable[..., LoadedProject]
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_project: str) -> Write:
     """Write a project into the working folder; pipelines by file name."""
     monkeypatch.chdir(tmp_path)
 
-    def write(project: str = PROJECT, **pipelines: str) -> Path:
+    def write(project: str = small_project, **pipelines: str) -> Path:
         (tmp_path / "cloud-etl.yaml").write_text(project, encoding="utf-8")
         (tmp_path / "pipelines").mkdir(exist_ok=True)
         for name, text in (pipelines or {"sales": PIPELINE}).items():
@@ -43,11 +36,11 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 
 @pytest.fixture
-def load(write: Write) -> Load:
+def load(write: Write, small_project: str) -> Load:
     """Write a project and load it."""
 
     def load(
-        project: str = PROJECT, env: str | None = None, environ: Mapping[str, str] | None = None, **pipelines: str
+        project: str = small_project, env: str | None = None, environ: Mapping[str, str] | None = None, **pipelines: str
     ) -> LoadedProject:
         return load_project(write(project, **pipelines), env, environ or {})
 

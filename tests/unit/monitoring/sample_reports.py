@@ -306,6 +306,24 @@ def broken():
     )
 
 
+def barriers():
+    """A join that adds rows, and an aggregate and statements that leave fewer."""
+    account = ledger()
+    changes = (
+        BarrierCount("join customers", 900_000, 1_100_000),
+        BarrierCount("sql", 1_100_000, 1_099_924),
+        BarrierCount("aggregate", 1_099_924, 1_099_924),
+    )
+    return replace(account, barriers=changes, output=account.output + 199_924, tables=(), outputs=())
+
+
+def fewer():
+    """Statements that left fewer rows."""
+    account = ledger()
+    changes = (BarrierCount("sql", 945_000, 944_924),)
+    return replace(account, barriers=changes, output=account.output - 76, tables=(), outputs=())
+
+
 EVIL = "<script>alert(1)</script>"
 LONG = "file:///data/" + EVIL + "/" + "x" * 300 + "\"'&{{7*7}}\x1b[31m.csv"
 
@@ -366,6 +384,10 @@ ALL = {
     "refused": run(refused()),
     "nothing": run(nothing()),
     "three": run(pipeline(), nothing(), refused()),
+    "barriers": run(
+        pipeline(ledger=barriers(), tables=(), publications=(), quality=None),
+        pipeline(ledger=fewer(), tables=(), publications=(), quality=None),
+    ),
     "hostile": run(hostile()),
     "empty": run(),
 }

@@ -265,3 +265,11 @@ def test_the_library_prints_nothing_and_loads_nothing_until_someone_listens() ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_path_of_the_log_is_whole_where_the_project_was_opened_by_a_relative_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with start_logging(LogSpec(), Path(), "run-1") as opened:
+        assert opened.path is not None and opened.path.is_absolute()

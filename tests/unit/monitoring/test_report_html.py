@@ -65,6 +65,7 @@ def test_the_page_of_a_run_reads_as_reviewed(samples: ModuleType, matches_snapsh
         ("refused", "The data was refused"),
         ("nothing", "Nothing to do"),
         ("three", "The data was refused"),
+        ("barriers", "Every row is accounted for"),
         ("hostile", "The run failed"),
         ("empty", "Nothing to do"),
     ],
@@ -93,6 +94,15 @@ def test_hostile_names_are_shown_and_do_nothing(samples: ModuleType) -> None:
     assert "<script" not in page and "&lt;script&gt;" in page
     assert "{{7*7}}" in page and "49" not in re.sub(r"<style>.*</style>", "", page, flags=re.S)
     assert "\x1b" not in page
+
+
+def test_what_steps_removed_and_added_makes_the_sums_add_up(samples: ModuleType) -> None:
+    lines = "\n".join(outline(render_html(samples.ALL["barriers"])).lines)
+    assert "dt: Added by steps\ndd: 200,000\nsmall: 20.0 %\ndt: Came through\ndd: 1,139,338\nsmall: 113.9 %" in lines
+    assert "dd: 939,338\nsmall: 93.9 %\ndt: Taken out, with a reason\ndd: 60,662\nsmall: 6.1 %" in lines
+    assert "td: sql\ntd: removed\ntd: 945,000 rows before, 944,924 after\ntd: 76" in lines
+    assert lines.count("p: Shares are of the records read") == 1
+    assert "th: Added" in lines and "Added" not in "".join(outline(render_html(samples.ALL["three"])).lines)
 
 
 def test_pictures_are_well_formed_and_say_what_they_show(samples: ModuleType) -> None:

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
+from cloud_etl.monitoring.verdict import accounted, pipeline_verdict, run_verdict
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,11 @@ def test_every_row_is_accounted_for_only_where_every_equation_holds(samples: Mod
     off_by_one = replace(pipeline, ledger=replace(pipeline.ledger, staged_footers=pipeline.ledger.staged_footers + 1))
     assert pipeline_verdict(off_by_one).headline == "The ledger does not reconcile"
     assert "against" in pipeline_verdict(off_by_one).detail
+
+
+def test_the_account_counts_what_steps_removed_and_added(samples: ModuleType) -> None:
+    assert accounted(samples.fewer()).endswith("939,338 came through, 60,662 were taken out, each with its reason.")
+    assert accounted(samples.barriers()).startswith("1,000,000 records read, 200,000 rows added by steps: 1,139,338 ")
 
 
 def test_the_worst_pipeline_speaks_for_the_run(samples: ModuleType) -> None:

@@ -13,13 +13,6 @@ from cloud_etl.errors import ConfigError
 from cloud_etl.pipeline.check import check_project
 from cloud_etl.transform.port import Step
 
-PROJECT = """\
-project: shop
-environments:
-  local:
-    store: ./data
-    warehouse: {duckdb: {path: ./shop.duckdb}}
-"""
 HEAD = """\
 pipeline: sales
 source: {path: raw, format: csv}
@@ -95,18 +88,12 @@ def steps(monkeypatch):
         monkeypatch.setattr(step, "kind", kind)
 
 
-@pytest.fixture(autouse=True)
-def engine(monkeypatch):
-    """The engine is found without importing its library."""
-    monkeypatch.setattr("cloud_etl.pipeline.check._is_engine", lambda name: name == "sail")
-
-
 @pytest.fixture
-def findings(tmp_path, monkeypatch):
+def findings(tmp_path, monkeypatch, small_project):
     """Check a project of these pipelines; gives its findings as text."""
     monkeypatch.chdir(tmp_path)
 
-    def findings(*pipelines: str, project: str = PROJECT) -> list[str]:
+    def findings(*pipelines: str, project: str = small_project) -> list[str]:
         (tmp_path / "cloud-etl.yaml").write_text(project)
         (tmp_path / "pipelines").mkdir(exist_ok=True)
         for number, text in enumerate(pipelines):
@@ -270,8 +257,8 @@ def test_a_pipeline_may_read_its_own_table(findings):
     assert findings(other("a", "transform:\n  - read: {table: shop.a}\n")) == []
 
 
-def test_an_engine_that_is_not_there_is_told_where_it_is_named(findings):
-    text = PROJECT + "    engine: {name: sial}\n"
+def test_an_engine_that_is_not_there_is_told_where_it_is_named(findings, small_project):
+    text = small_project + "    engine: {name: sial}\n"
     assert findings(other("a"), project=text)[0].startswith(
         "cloud-etl.yaml:6: environments.local.engine.name: there is no engine 'sial'"
     )

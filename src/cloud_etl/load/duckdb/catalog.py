@@ -1,4 +1,4 @@
-"""DuckDB's words for types, tables as its catalog describes them, and SQL for Parquet files."""
+"""DuckDB's words for types, tables as its catalog describes them, and columns on their way from and to Parquet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import Column, ColumnType
 from cloud_etl.load.ddl import Table, TableColumn, quote
+from cloud_etl.storage.parquet_queries import read_parquet
 
 if TYPE_CHECKING:
     from cloud_etl.load.duckdb.session import Session
@@ -76,23 +77,8 @@ def converted(name: str, native: str | None, type_: ColumnType) -> str:
     return f"CAST({value} AS {type_name(type_)}) AS {quote(name)}"
 
 
-def read_parquet(paths: tuple[Path, ...]) -> str:
-    """The files as a relation; values come from the files, never from the names of their folders."""
-    return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false)"
-
-
 def staged(column: Column) -> str:
     """The column as staged files hold it: timestamps in UTC with a zone, json as text."""
     name = quote(column.name)
     cast = {"timestamp": "TIMESTAMPTZ", "json": "VARCHAR"}.get(column.type.kind)
     return f"CAST({name} AS {cast}) AS {name}" if cast else name
-
-
-def text(value: object) -> str:
-    """A value as an SQL text literal."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def _literal_path(path: Path) -> str:
-    # DuckDB takes the path for a glob; a class of one character stands for itself.
-    return "".join(f"[{character}]" if character in "[*?" else character for character in str(path))

@@ -16,6 +16,7 @@ from cloud_etl.load.ddl import IS_CURRENT, plan_table, qualified
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import Database, Session, connected, translated
 from cloud_etl.load.duckdb.tables import load_job, plan_job
+from cloud_etl.storage.parquet_queries import text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -106,7 +107,7 @@ class Loader:
         columns = ", ".join(catalog.staged(column) for column in schema.columns)
         where = f" WHERE {IS_CURRENT}" if current_only else ""
         options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_EXPORTED_ROWS_PER_GROUP}"
-        sql = f"COPY (SELECT {columns} FROM {qualified(table)}{where}) TO {catalog.text(path)} ({options})"
+        sql = f"COPY (SELECT {columns} FROM {qualified(table)}{where}) TO {text(path)} ({options})"
         with translated(f"exporting {table}"):
             self._look(lambda session: session.change(sql))
         return (path,)

@@ -12,6 +12,7 @@ from cloud_etl.load.ddl import TablePlan, plan_table, qualified, quote
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import translated
 from cloud_etl.load.modes import MODES, Merge
+from cloud_etl.storage.parquet_queries import read_parquet
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -96,7 +97,7 @@ def _check_files(publication: Publication, file_columns: Mapping[str, str]) -> N
 def _create_batch(session: Session, job: Job) -> None:
     """A view, so that the statements which use it stay short and nothing is copied."""
     paths = job.task.publication.local_paths
-    rows = catalog.read_parquet(paths) if paths else "(SELECT 1) WHERE FALSE"
+    rows = read_parquet(paths) if paths else "(SELECT 1) WHERE FALSE"
     values = (
         catalog.converted(column.name, job.file_columns.get(column.name), column.type) for column in job.plan.columns
     )

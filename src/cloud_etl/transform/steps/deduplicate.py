@@ -47,6 +47,11 @@ class Deduplicate(Step):
         (), description="Which of the rows stays: columns with asc or desc, the first decides; a text or a list."
     )
 
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _one_key(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
     @field_validator("order_by", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:

@@ -1,24 +1,22 @@
-"""DuckDB for reading Parquet files that are already written: bounded memory, no state, nothing printed."""
+"""SQL over Parquet files that are already written, by a DuckDB in memory: bounded memory, no state, nothing printed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from duckdb import DuckDBPyConnection
 
 MEMORY = "512MB"
-DuckDbError = duckdb.Error
 
 
 class ParquetQueries:
     """Runs queries over Parquet files whose answers are small."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: DuckDBPyConnection) -> None:
         """Store the connection."""
         self._connection = connection
 
@@ -29,23 +27,33 @@ class ParquetQueries:
 
 
 @contextmanager
-def parquet_queries(cores: int, scratch: Path | None = None) -> Iterator[ParquetQueries]:
+def parquet_queries(cores: int, scratch: Path | None = None, *, keep_order: bool = False) -> Iterator[ParquetQueries]:
     """Open DuckDB in memory for the length of a block.
 
     Args:
         cores: how many threads it may use.
         scratch: folder into which it may spill; without, a query that needs more than MEMORY fails.
+        keep_order: rows come out in the order of files and rows, which takes more memory.
     """
+    import duckdb
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
         "threads": cores,
         "temp_directory": str(scratch) if scratch else "",
+        "preserve_insertion_order": keep_order,
     }
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET preserve_insertion_order = false")
         yield ParquetQueries(connection)
+
+
+def query_error() -> type[Exception]:
+    """What a query raises, for `except`; a function, so that this module is imported without DuckDB."""
+    import duckdb
+
+    return duckdb.Error
 
 
 def quoted(name: str) -> str:
@@ -64,4 +72,5 @@ def read_parquet(paths: Sequence[Path]) -> str:
 
 
 def _literal_path(path: Path) -> str:
+    # DuckDB takes a path for a pattern; a class of one character stands for itself.
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))

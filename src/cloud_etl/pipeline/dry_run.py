@@ -1,0 +1,140 @@
+"""Take frames without rows through the steps and checks: what they would give, and what the engine would refuse."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cloud_etl.domain.run import Batch, RunContext
+from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
+from cloud_etl.engines.marked_frame import FATE, column, quoted
+from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.errors import CloudEtlError, ConfigError, EngineError
+from cloud_etl.pipeline.order import find_output, in_order
+from cloud_etl.quality.gate import QualityGate
+from cloud_etl.quality.port import GateContext
+from cloud_etl.transform.aggregation import folded
+from cloud_etl.transform.port import StepContext
+from cloud_etl.transform.transformer import DataTransformer
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from cloud_etl.config.config import LoadedProject
+    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+
+
+class MissingReferenceError(CloudEtlError):
+    """A reference is a table of the warehouse, which a dry run does not look into."""
+
+
+class DryReferences(Mapping[str, "DataFrame"]):
+    """Reference frames without rows, for outputs whose schema is known; others come from `real`."""
+
+    def __init__(
+        self,
+        pipelines: Mapping[str, PipelineSpec],
+        session: SparkSession,
+        planned: Mapping[str, Schema],
+        real: Mapping[str, DataFrame] | None = None,
+    ) -> None:
+        """Store the schemas, by output; the mapping may grow while this is used."""
+        self._pipelines = pipelines
+        self._session = session
+        self._planned = planned
+        self._real = real
+
+    def __getitem__(self, name: str) -> DataFrame:
+        """The frame of that name.
+
+        Raises:
+            MissingReferenceError: its schema is not known, and there is nothing real to look at.
+        """
+        found = find_output(name, self._pipelines)
+        schema = self._planned.get(found[1].name) if found else None
+        if schema is not None:
+            columns = ", ".join(f"{quoted(one.name)} {one.type.spark}" for one in schema.columns)
+            return self._session.createDataFrame([], columns)
+        if self._real is None:
+            raise MissingReferenceError(name)
+        return self._real[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Outputs whose schema is known."""
+        return iter(self._planned)
+
+    def __len__(self) -> int:
+        """How many these are."""
+        return len(self._planned)
+
+
+def output_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
+    """Schema of each output of a pipeline, as the engine derives it from a frame without rows.
+
+    Raises:
+        CloudEtlError: the engine refuses a step, a check or an output.
+    """
+    contract = Schema(tuple(Column(name, one.type) for name, one in spec.schema_.items()))
+    nothing = Batch("dry-run", (), (), contract, (), 0, (), 0)
+    marked = DataTransformer(context).run(spec, nothing).frame
+    gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references))
+    frame = gate.mark(marked).frame.drop(FATE, ROW_ID)
+    return {output.name: _schema_of(_shaped(output, frame), contract) for output in spec.outputs}
+
+
+def check_with_engine(project: LoadedProject) -> None:
+    """Let the engine analyse every pipeline: functions, types, SQL and user code, with no row and no warehouse.
+
+    Raises:
+        ConfigError: every finding, at the pipeline's transform.
+        EngineError: the engine cannot be started.
+    """
+    planned: dict[str, Schema] = {}
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
+        scratch = Path(folder)
+        with SparkManager(project.environment.engine, 1, scratch / "engine") as spark:
+            for name in in_order(project.pipelines, project.pipelines):
+                context = _context(project, name, spark.session, planned, scratch / name)
+                try:
+                    planned |= output_schemas(project.pipelines[name], context)
+                except MissingReferenceError:
+                    continue
+                except EngineError:
+                    raise
+                except CloudEtlError as exc:
+                    problems.append(project.place(name, ("transform",)).problem(f"{name}: {exc}"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _context(
+    project: LoadedProject, name: str, session: SparkSession, planned: Mapping[str, Schema], scratch: Path
+) -> StepContext:
+    now = datetime.now(UTC)
+    run = RunContext("dry-run", name, project.environment_name, now.date(), now, scratch, 1)
+    (scratch / "work").mkdir(parents=True)
+    references = DryReferences(project.pipelines, session, planned)
+    return StepContext(session, run, references, scratch / "work", project.root)
+
+
+def _shaped(output: OutputSpec, frame: DataFrame) -> DataFrame:
+    """The frame that an output would publish."""
+    if output.aggregate is not None:
+        return folded(frame, output.aggregate, output.name).drop(ROWS_FOLDED)
+    return frame.select(*(column(name) for name in output.columns)) if output.columns else frame
+
+
+def _schema_of(frame: DataFrame, contract: Schema) -> Schema:
+    """The frame's schema in the types of the contract; text that the contract calls json stays json."""
+    json_columns = {column.name for column in contract.columns if column.type.kind == "json"}
+    names = {"int": "integer", "timestamp_ntz": "timestamp"}
+    return Schema(
+        tuple(
+            Column(name, ColumnType("json") if name in json_columns else ColumnType.parse(names.get(kind, kind)))
+            for name, kind in frame.dtypes
+        )
+    )
