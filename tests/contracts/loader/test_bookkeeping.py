@@ -77,7 +77,7 @@ def test_a_file_with_new_content_is_another_file(bench, columns):
 
 def test_many_files_are_recorded_one_by_one(bench, columns):
     request = bench.request(LoadTask(bench.publish(columns, [(1,)]), SPEC))
-    files = tuple(replace(request.files[0], uri=f"file:///raw/'{number}.csv") for number in range(450))
+    files = tuple(replace(request.files[0], uri=f"s3://raw/'{number}.csv") for number in range(450))
     bench.load(replace(request, files=files, batch_id=batch_id(files)))
     with bench.warehouse.loader() as loader:
         assert loader.loaded_files("sales") == {file.identity for file in files}

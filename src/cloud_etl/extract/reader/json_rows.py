@@ -69,6 +69,8 @@ def parse(raw: bytes) -> object:
     except UnicodeDecodeError as exc:
         raise FaultError(RejectCode.INVALID_ENCODING, "the record is not text in the declared encoding") from exc
     except json.JSONDecodeError as exc:
+        if b"\0" in raw:
+            raise FaultError(RejectCode.NUL_BYTE, "the record holds a NUL byte") from exc
         raise FaultError(RejectCode.INVALID_JSON, f"not valid JSON: {exc.msg} at character {exc.pos + 1}") from exc
     except RecursionError as exc:
         raise FaultError(RejectCode.INVALID_JSON, "not valid JSON: nested too deeply") from exc
