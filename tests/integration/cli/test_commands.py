@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,57 @@ def test_the_demo_ends_with_rows_of_the_tables(tmp_path: Path) -> None:
     assert (tmp_path / "cloud-etl-demo/retail/warehouse.duckdb").exists()
     (tmp_path / "cloud-etl-demo/retail/.cloud-etl-demo").unlink()
     assert call(tmp_path, "demo").returncode == 2
+
+
+def test_a_quiet_run_still_says_why_it_failed(shop: Path) -> None:
+    orders = shop / "pipelines/orders.yaml"
+    orders.write_text(orders.read_text().replace("  checks:", '  fail_when: {rejected_above: "1%"}\n  checks:'))
+    done = call(shop, "run", "--all", "--quiet")
+    assert done.returncode == 3
+    assert "error: orders:" in done.stderr
+    assert "more than 1% of the records read" in done.stderr
+
+
+def test_an_unknown_engine_starts_no_run(shop: Path) -> None:
+    assert call(shop, "run", "--all", "--engine", "spork").returncode == 2
+    assert not (shop / "data/runs").exists()
+
+
+def test_ledger_shows_the_last_run_that_took_files(shop: Path) -> None:
+    call(shop, "run", "--all", "--quiet")
+    call(shop, "run", "--all", "--quiet")
+    assert "Records read" in call(shop, "ledger").stdout
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ('sql: "SELEC * FORM input"', "sql"),
+        ('python: "nomod:tidy"', "nomod"),
+        ('filter: {odd: "quantity + 1"}', "not true or false"),
+        ('derive: {n: "cnt(quantity)"}', "unknown function: cnt"),
+    ],
+)
+def test_validate_lets_the_engine_look_at_steps(shop: Path, step: str, words: str) -> None:
+    orders = shop / "pipelines/orders.yaml"
+    orders.write_text(orders.read_text().replace("quality:", f"  - {step}\nquality:", 1))
+    done = call(shop, "validate")
+    assert done.returncode == 2
+    assert "pipelines/orders.yaml:" in done.stderr
+    assert words in done.stderr
+
+
+def test_of_two_runs_at_once_one_does_all_and_the_other_nothing(shop: Path) -> None:
+    first = subprocess.Popen(
+        [str(Path(sys.executable).with_name("cloud-etl")), "run", "--all", "--quiet"], cwd=shop, env={**os.environ}
+    )
+    try:
+        while first.poll() is None and not (shop / "data/leases/orders.json").exists():
+            time.sleep(0.02)
+        second = call(shop, "run", "--all", "--quiet")
+    finally:
+        code = first.wait(timeout=120)
+    assert code == 0
+    assert second.returncode == 6
+    assert "lease" in second.stderr or "run" in second.stderr
+    assert len(list((shop / "data/runs").iterdir())) == 1

@@ -110,3 +110,17 @@ def test_thresholds_refuse_the_batch_before_anything_is_published(shop: Path, ro
 def test_a_run_leaves_its_report(opened: Project, shop: Path, name: str) -> None:
     report = opened.run()
     assert (shop / "data/runs" / report.run_id / name).stat().st_size > 100
+
+
+def test_a_batch_of_which_every_record_is_rejected_is_refused(opened: Project, shop: Path) -> None:
+    (shop / "data/raw-data/customers/all.jsonl").write_text('{"customer_id": "x"}\n{"customer_id": "y"}\n')
+    report = opened.run(["customers"])
+    assert (report.exit_code, report.pipelines[0].outcome) == (3, "failed")
+    assert "every record was rejected" in (report.pipelines[0].error or "")
+    assert not (shop / "data/warehouse.duckdb").exists()
+
+
+def test_a_project_that_was_moved_loads_nothing_twice(opened: Project, shop: Path) -> None:
+    opened.run()
+    moved = shop.rename(shop.with_name("moved"))
+    assert [one.outcome for one in Project.open(moved).run().pipelines] == ["no_new_files", "no_new_files"]
