@@ -171,6 +171,9 @@ def _machine() -> str:
         f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB, load {load:.1f};"
         f" Python {platform.python_version()}, {packages}.\n"
         "CPU is of the whole process tree; peaks are the largest of the repeats.\n"
+        "The input is one that the rival reads whole: with other seeds DuckDB's parallel CSV reader loses rows\n"
+        "without a word (see make_sales.py), and bad integers are texts that its casts refuse too.\n"
+        "Compare within one run only.\n"
     )
 
 

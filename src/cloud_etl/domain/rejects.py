@@ -90,16 +90,18 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "Quote the field and write the quote as csv.escape says, or set csv.quote to null.",
     ),
     RejectCode.TEXT_AFTER_QUOTE: RejectHelp(
-        "Text follows a closing quote, where a delimiter or the end of the record must stand.",
+        "Text follows a closing quote, where a delimiter or the end of the record must stand. "
+        "Of a quoted field over at most 10 lines each line is rejected, unless all below the first are full records.",
         "Write quotes inside quoted fields as csv.escape says.",
     ),
     RejectCode.UNCLOSED_QUOTE: RejectHelp(
-        "A quoted field is opened and never closed in a way that gives a full record.",
+        "A quoted field is opened and never closed in a way that gives a full record. If it closes within 10 lines, "
+        "each of them is rejected, unless all below the first are full records.",
         "Close the quote; a record that spans lines must fit csv.max_record_bytes.",
     ),
     RejectCode.AMBIGUOUS_QUOTE: RejectHelp(
-        "A quoted field spans lines of which two or more look like full records: it may be one record or several. "
-        "Each of the lines is rejected.",
+        "A quoted field spans lines of which the first and the last look like full records: it may be one record or "
+        "several. Each of the lines is rejected; of more than 10 lines only the first, and reading goes on below it.",
         "Decide which it is: remove the stray quotes, or the line ends inside the field.",
     ),
     RejectCode.BARE_CARRIAGE_RETURN: RejectHelp(
@@ -162,7 +164,8 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     RejectCode.DUPLICATE_KEY: RejectHelp("A JSON object has a key twice.", "Keep one of the two at the source."),
     RejectCode.NOT_AN_OBJECT: RejectHelp("A JSON record that is no object.", "Wrap the value into an object."),
     RejectCode.REPEATED_HEADER: RejectHelp(
-        "The header stands again right below the header.", "Remove the second header."
+        "The header stands again right below the header; in a file of one column: anywhere below it.",
+        "Remove the second header.",
     ),
     RejectCode.UNEXPECTED_COLUMN: RejectHelp(
         "The file, or the JSON record, has a column that the contract lacks, and new_columns is reject.",
@@ -194,7 +197,8 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         whole_file=True,
     ),
     RejectCode.SECOND_TABLE: RejectHelp(
-        "Another table begins inside the file; its records and all below are rejected.",
+        "Another table begins inside the file: at a repeated header, or below a blank line at records of another width "
+        "or at a header of its own. Its records and all below are rejected.",
         "Split the file: one table, one file.",
         whole_file=True,
     ),

@@ -41,12 +41,16 @@ class SparkManager:
         self._engine: Engine | None = None
         self._session: SparkSession | None = None
         self._starting = threading.Lock()
+        self._early = False
 
     def start_early(self) -> None:
-        """Start the engine in the background, while the caller does what needs no session.
+        """Start the engine in the background, while the caller does what needs no session; once is enough.
 
         An engine that does not start says so when the session is asked for.
         """
+        if self._early:
+            return
+        self._early = True
         # pyarrow and pandas import one another: two threads must not be the first to do so.
         import pyarrow  # noqa: F401 - for its effect
 

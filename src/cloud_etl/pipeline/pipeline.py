@@ -154,7 +154,11 @@ class ETLPipeline:
 
     def _extract(self) -> Batch | None:
         extractor = S3Extractor(self._parts.store, self._spec, self._run, self._parts.progress)
-        listing = extractor.list(self._parts.loader.loaded_files(self._run.pipeline))
+        loaded = self._parts.loader.loaded_files(self._run.pipeline)
+        if not loaded:
+            # The first load surely has work: the engine starts while large files are hashed.
+            self._parts.spark.start_early()
+        listing = extractor.list(loaded)
         self.account.listing = listing
         log.info("extract.listed", files=len(listing.files), skipped=len(listing.skipped))
         for skipped in listing.skipped:

@@ -302,6 +302,8 @@ def test_source_options_that_make_sense_pass(findings, source):
         ("x: {type: integer, format: '%Y'}", "x.format: a format is for dates and timestamps, the column is integer"),
         ("x: {type: date, format: yyyy-MM-dd}", "x.format: 'yyyy-MM-dd' is no strptime format"),
         ("x: {type: date, format: '%Y-%Q'}", "x.format: '%Q' is no part of a strptime format"),
+        ("x: {type: timestamp, format: '%s'}", "x.format: '%s' is no part of a strptime format"),
+        ("x: {type: date, format: '%-Y-%m-%d'}", "x.format: '%-Y' is no part of a strptime format"),
         (
             "x: {type: timestamp, zone: Europe/Pari}",
             "x.zone: there is no time zone 'Europe/Pari'; did you mean 'Europe/Par",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import Kind
@@ -12,7 +12,8 @@ from cloud_etl.extract.reader.dialect import Dialect
 
 SWAP = bytes.maketrans(b"\r\n", b"\n\r")
 TOO_LONG = "the record is longer than max_record_bytes"
-_LOOKALIKES = 2
+# Two stray quotes far apart must not cost the lines between them.
+_SPAN_LINES = 10
 _NUMBER = re.compile(rb"([+-]?[0-9.]+([eE][+-]?[0-9]+)?)?")
 _MOMENT = re.compile(rb"(.*[0-9].*)?", re.DOTALL)
 _LOOKS: dict[Kind, re.Pattern[bytes]] = {
@@ -32,11 +33,16 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why no record begins here; `next` is where to go on."""
+    """Why no record begins here; `next` is where to go on.
+
+    Attributes:
+        each: the lines up to `next` may be quoted text or records, so each of them is refused.
+    """
 
     code: RejectCode
     message: str
     next: int
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +62,61 @@ class Shape:
         """The shape of records whose fields at some places have a type."""
         return cls(width, tuple(_LOOKS.get(kinds.get(place, "string")) for place in range(width)))
 
-    def lookalikes(self, span: bytes, dialect: Dialect) -> int:
-        """How many lines of a span could, taken by themselves, be records."""
-        return sum(self._fits(line, dialect) for line in span.split(b"\n")) if self.width > 1 else 0
+    def is_ambiguous(self, span: bytes, dialect: Dialect) -> bool:
+        """Whether the first and the last line of a span could, taken by themselves, be records."""
+        if self.width == 1:
+            return False
+        return self._fits(span[: span.find(b"\n")], dialect) and self._fits(span[span.rfind(b"\n") + 1 :], dialect)
 
     def _fits(self, line: bytes, dialect: Dialect) -> bool:
         if line.count(dialect.delimiter) != self.width - 1:
             return False
         fields = line.replace(dialect.quote or b"", b"").split(dialect.delimiter)
         return all(
-            pattern is None or pattern.fullmatch(text.strip()) is not None
-            for pattern, text in zip(self.patterns, fields, strict=False)
+            pattern is None or text in dialect.null_words or pattern.fullmatch(text) is not None
+            for pattern, text in zip(self.patterns, map(bytes.strip, fields), strict=False)
         )
 
 
 class NeedsMoreError(Exception):
     """The record may go on behind the end of the buffer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A text that is no record, and how far its quoted fields reach."""
+
+    buffer: bytes
+    start: int
+    reach: int
+    limit: int
+    final: bool
+
+    def refuse(self, fault: Refused, dialect: Dialect, shape: Shape) -> Refused:
+        """The fault, for one line where the lines below it stand on their own, else for each line of the span.
+
+        Raises:
+            NeedsMoreError: the span's last line goes on behind the buffer.
+        """
+        following = fault.next
+        if self.reach < following or self.buffer.count(b"\n", self.start, self.reach) >= _SPAN_LINES:
+            return fault
+        end = self.buffer.find(b"\n", self.reach, self.limit)
+        if end < 0:
+            if self.limit == len(self.buffer) and not self.final:
+                raise NeedsMoreError
+            return fault
+        below = self.buffer[following:end].split(b"\n")
+        if all(_stands_alone(line + b"\n", dialect, shape) for line in below):
+            return fault
+        return replace(fault, next=end + 1, each=True)
+
+
+def _stands_alone(line: bytes, dialect: Dialect, shape: Shape) -> bool:
+    blank = shape.width > 1 and (line == b"\n" or (line == b"\r\n" and not dialect.cr_file))
+    if blank or (dialect.comment is not None and line.startswith(dialect.comment)):
+        return True
+    return isinstance(parse_record(line, 0, dialect, shape, True), Parsed)
 
 
 def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | None, final: bool) -> Parsed | Refused:
@@ -107,14 +152,17 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | Non
             if not final and limit == len(buffer) and _is_open(buffer, position, limit, dialect):
                 raise NeedsMoreError
             code, message = _fault(buffer, position, limit, dialect)
-            return Refused(code, message, line_end + 1)
+            fault = Refused(code, message, line_end + 1)
+            reach = _reach(buffer, position, limit, dialect)
+            return fault if shape is None else _Tried(buffer, start, reach, limit, final).refuse(fault, dialect, shape)
         raw.append(dialect.value(match[1], match[2]))
         position = match.end()
         if match[3] != dialect.delimiter:
             break
     end = position - len(match[3])
     if shape is not None and len(raw) != shape.width:
-        return _wrong_width(len(raw), shape.width, end > line_end, line_end + 1)
+        fault = _wrong_width(len(raw), shape.width, end > line_end, line_end + 1)
+        return _Tried(buffer, start, end, limit, final).refuse(fault, dialect, shape)
     return _whole(buffer, (start, end, position), raw, dialect, shape)
 
 
@@ -124,9 +172,11 @@ def _whole(
     """A record with the right number of fields; refused where it may as well be several."""
     start, end, following = span
     spans_lines = buffer.find(b"\n", start, end) >= 0
-    if shape is not None and spans_lines and shape.lookalikes(buffer[start:end], dialect) >= _LOOKALIKES:
+    if shape is not None and spans_lines and shape.is_ambiguous(buffer[start:end], dialect):
         message = "a quoted field spans lines that look like records of their own"
-        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following)
+        if buffer.count(b"\n", start, end) < _SPAN_LINES:
+            return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following, each=True)
+        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, buffer.find(b"\n", start) + 1)
     return _decoded(buffer, span, raw, dialect)
 
 
@@ -161,6 +211,12 @@ def _is_open(buffer: bytes, position: int, limit: int, dialect: Dialect) -> bool
         return buffer.find(b"\n", position, limit) < 0
     match = dialect.quoted_field.match(buffer, position, limit)
     return match is None or limit - match.end() <= max(len(dialect.delimiter), len(dialect.quote))
+
+
+def _reach(buffer: bytes, position: int, limit: int, dialect: Dialect) -> int:
+    """Offset behind the closing quote of the faulty field at a position; the position itself if it has none."""
+    closed = None if dialect.quote is None else dialect.quoted_field.match(buffer, position, limit)
+    return position if closed is None else closed.end()
 
 
 def _fault(buffer: bytes, position: int, limit: int, dialect: Dialect) -> tuple[RejectCode, str]:

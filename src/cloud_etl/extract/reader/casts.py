@@ -20,21 +20,25 @@ _DOUBLE = _DECIMAL + "([eE][+-]?[0-9]+)?"
 _NOT_FINITE = "[+-]?(inf|infinity|nan)"
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6}0*)?)?"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_OFFSET = "(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
+_OFFSET = "(Z|[+-](0[0-9]|1[0-3])(:?[0-5][0-9])?|[+-]14(:?00)?)"
 _TRUE = "('true', 't', 'yes', 'y', '1')"
 _FALSE = "('false', 'f', 'no', 'n', '0')"
 _FIRST_DAY, _LAST_DAY = "DATE '0001-01-01'", "DATE '9999-12-31'"
 _FIRST_TIME, _LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
+# A day off the limits, no offset and no zone can leave them.
+_INNER_TIMES = "TIMESTAMP '0001-01-02' AND TIMESTAMP '9999-12-30'"
 # Bytes with which a text can pass DuckDB's numeric cast without being a plain number.
 DECIMAL_SUSPECTS = tuple(bytes((code,)) for code in b"eE_ \t\n\v\f\r")
 DOUBLE_SUSPECTS = DECIMAL_SUSPECTS[2:]
 # What each specifier may match; a format with another one is not proven by pattern but by printing.
 _SPECIFIERS = {
     "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{1,2}", "d": "[0-9]{1,2}", "H": "[0-9]{1,2}", "I": "[0-9]{1,2}",
-    "M": "[0-9]{1,2}", "S": "[0-9]{1,2}", "f": "[0-9]{1,6}", "g": "[0-9]{1,3}", "j": "[0-9]{1,3}", "p": "[AaPp][Mm]",
-    "b": "[A-Za-z]+", "B": "[A-Za-z]+", "a": "[A-Za-z]+", "A": "[A-Za-z]+", "z": "[+-][0-9]{2}(:?[0-9]{2})?|Z",
-    "Z": "[A-Za-z][A-Za-z_/+-]*", "%": "%",
+    "M": "[0-9]{1,2}", "S": "[0-9]{1,2}", "f": "[0-9]{1,6}", "p": "[AaPp][Mm]",
+    "b": "[A-Za-z]+", "B": "[A-Za-z]+", "z": _OFFSET, "Z": "[A-Za-z][A-Za-z_/+-]*",
 }  # fmt: skip
+_DIGITS = frozenset("YymdHIMSf")
+# Two specifiers of one group say the same thing twice, and may contradict each other.
+_SAME = {"y": "Y", "I": "H", "B": "b", "m": "b", "Z": "z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +136,13 @@ def _boolean(text: str, tried: str) -> Cast:
 def _date(column: ColumnSpec, text: str, tried: str) -> Cast:
     code = f"'{RejectCode.BAD_DATE}'"
     if column.format is not None:
-        cast = f"CAST(try_strptime({text}, {_literal(column.format)}) AS DATE)"
-        proof = _format_proof(text, column.format)
-        wanted = f"date: as {column.format}"
+        cast = f"CAST(try_strptime({text}, {_literal(column.format)}) AS TIMESTAMP)"
+        # A time of day is no part of a date; it is not cut off.
+        proof = f"({_format_proof(text, column.format)}) AND {tried} = CAST({tried} AS DATE)"
+        wanted = f"date: as {column.format}, without a time of day"
     else:
         cast, proof, wanted = f"TRY_CAST({text} AS DATE)", f"CAST({tried} AS VARCHAR) = {text}", "date: YYYY-MM-DD"
-    proven = f"CASE WHEN ({proof}) AND {tried} BETWEEN {_FIRST_DAY} AND {_LAST_DAY} THEN {tried} END"
+    proven = f"CASE WHEN ({proof}) AND {tried} BETWEEN {_FIRST_DAY} AND {_LAST_DAY} THEN CAST({tried} AS DATE) END"
     return Cast(cast, proven, code, wanted)
 
 
@@ -159,13 +164,11 @@ def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
         wanted = f"timestamp: as {column.format}"
     else:
         return _formatted_timestamp(column, column.format, text, tried)
-    value = _in_utc(tried, column.zone)
-    proven = f"CASE WHEN ({local}) AND {in_range} THEN {value}"
+    fine = f"({local}) AND {in_range}"
+    proven = f"CASE WHEN {fine} THEN {_in_utc(tried, column.zone)}"
     if pattern:
-        proven += f" WHEN {_full(text, pattern)} AND {in_range} THEN {moment}"
-    skipped = f"({local}) AND {in_range}"
-    code = f"CASE WHEN {skipped} THEN '{RejectCode.NONEXISTENT_TIME}' ELSE '{RejectCode.BAD_TIMESTAMP}' END"
-    return Cast(f"TRY_CAST({text} AS TIMESTAMP)", proven + " END", code, wanted)
+        proven += f" WHEN {_full(text, pattern)} AND {in_range} THEN {_limited(tried, moment)}"
+    return Cast(f"TRY_CAST({text} AS TIMESTAMP)", proven + " END", _timestamp_code(tried, fine), wanted)
 
 
 def _formatted_timestamp(column: ColumnSpec, format_: str, text: str, tried: str) -> Cast:
@@ -174,8 +177,24 @@ def _formatted_timestamp(column: ColumnSpec, format_: str, text: str, tried: str
     carries_zone = re.search(r"%-?[zZ]", format_.replace("%%", "")) is not None
     value = tried if carries_zone else _in_utc(tried, column.zone)
     fine = f"({_format_proof(text, format_)}) AND {in_range}"
-    code = f"CASE WHEN {fine} THEN '{RejectCode.NONEXISTENT_TIME}' ELSE '{RejectCode.BAD_TIMESTAMP}' END"
+    code = _timestamp_code(tried, fine)
     return Cast(f"CAST({parsed} AS TIMESTAMP)", f"CASE WHEN {fine} THEN {value} END", code, f"timestamp: as {format_}")
+
+
+def _timestamp_code(tried: str, fine: str) -> str:
+    """The code of a text without a value; what is fine as written fails in its zone."""
+    return (
+        f"CASE WHEN NOT coalesce({fine}, false) THEN '{RejectCode.BAD_TIMESTAMP}' "
+        f"WHEN {tried} BETWEEN {_INNER_TIMES} THEN '{RejectCode.NONEXISTENT_TIME}' "
+        f"ELSE '{RejectCode.OUT_OF_RANGE}' END"
+    )
+
+
+def _limited(tried: str, moment: str) -> str:
+    """The moment in UTC, null where offset or zone take it out of the years 1 to 9999."""
+    return (
+        f"CASE WHEN {tried} BETWEEN {_INNER_TIMES} OR {moment} BETWEEN {_FIRST_TIME} AND {_LAST_TIME} THEN {moment} END"
+    )
 
 
 def _in_utc(tried: str, zone: str) -> str:
@@ -184,25 +203,48 @@ def _in_utc(tried: str, zone: str) -> str:
         return tried
     name = _literal(zone)
     there = f"timezone({name}, timezone({name}, {tried}))"
-    return f"CASE WHEN {there} = {tried} THEN timezone('UTC', timezone({name}, {tried})) END"
+    moment = f"timezone('UTC', timezone({name}, {tried}))"
+    return f"CASE WHEN {there} = {tried} THEN {_limited(tried, moment)} END"
 
 
 def _format_proof(text: str, format_: str) -> str:
+    """That the text is what the format says; by its pattern where that suffices, else the value must print as it."""
     pattern = format_pattern(format_)
     if pattern is not None:
         return _full(text, pattern)
+    if format_.endswith("%z") and not format_.endswith("%%z"):
+        # An offset prints as +00 whatever it was: it is proven by its pattern, and the rest without it.
+        local = f"regexp_replace({text}, '{_OFFSET}$', '')"
+        return f"{_full(text, f'(?s:.*){_OFFSET}')} AND {_printed(local, format_.removesuffix('%z'))}"
+    return _printed(text, format_)
+
+
+def _printed(text: str, format_: str) -> str:
     return f"strftime(try_strptime({text}, {_literal(format_)}), {_literal(format_)}) = {text}"
 
 
 def format_pattern(format_: str) -> str | None:
-    """What texts in a strptime format look like; None where the format has a specifier that is not known here."""
-    parts = []
+    """What texts in a strptime format look like.
+
+    Returns:
+        None where a pattern proves nothing: digits follow digits, a specifier is not known here, or one says what
+        another one has said.
+    """
+    parts: list[str] = []
+    said: set[str] = set()
+    after_digits = False
     for literal, flag_and_letter in re.findall(r"([^%]+)|%(-?.)", format_):
-        if literal:
-            parts.append(re.escape(literal))
+        letter = flag_and_letter.removeprefix("-")
+        if literal or letter == "%":
+            if re.search("[0-9]", literal):
+                return None
+            parts.append(re.escape(literal or "%"))
+            after_digits = False
             continue
-        pattern = _SPECIFIERS.get(flag_and_letter.removeprefix("-"))
-        if pattern is None:
+        meaning = _SAME.get(letter, letter)
+        if letter not in _SPECIFIERS or meaning in said or (after_digits and letter in _DIGITS):
             return None
-        parts.append(f"({pattern})")
+        said.add(meaning)
+        after_digits = letter in _DIGITS or letter == "z"
+        parts.append(f"({_SPECIFIERS[letter]})")
     return "".join(parts)

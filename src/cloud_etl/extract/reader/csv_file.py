@@ -98,7 +98,8 @@ class CsvFile:
             return piece, 0, 0
         text = window.buffer if end == len(window.buffer) else window.buffer[:end]
         ends = line_ends(text)
-        if is_plain(text, ends, window.dialect, self._layout.width):
+        repeated = second.repeated_in(text, ends)
+        if not repeated and is_plain(text, ends, window.dialect, self._layout.width):
             last = second.find_in_plain(text, ends)
             used = _bytes_of(ends, last)
             piece.lines, piece.ends = text[:used], ends[:last]
@@ -107,6 +108,7 @@ class CsvFile:
             return piece, used, last
         lines = sort_lines(text, ends, window.dialect, self._layout.width)
         last = self._resolve(lines, piece)
+        self._refuse_repeated(lines, [number for number in repeated if number < last], piece)
         last = second.find(text, lines, last, window.final and last == len(ends))
         _drop_from(piece, window.line + last)
         _take_runs(piece, text, lines, last, (window.line, window.position))
@@ -137,7 +139,7 @@ class CsvFile:
             if isinstance(outcome, Parsed):
                 raw = self._raw(start, outcome.end)
                 piece.parsed.append(Record(line, window.position + start, raw, outcome.fields))
-            elif outcome.code is RejectCode.AMBIGUOUS_QUOTE:
+            elif outcome.each:
                 self._refuse_each(lines, (number, done), outcome, piece)
                 continue
             else:
@@ -153,11 +155,28 @@ class CsvFile:
             start, end = int(lines.starts[number]), int(lines.ends[number])
             raw = self._raw(start, end)
             if not raw:
-                lines.kinds[number] = Line.NOTHING
+                # Not a gap between records: it may as well stand inside the quotes.
+                lines.kinds[number] = Line.CONTINUED
                 continue
             lines.kinds[number] = Line.TAKEN
             reject = Reject(window.line + number, window.position + start, raw, outcome.code, outcome.message)
             piece.rejects.append(reject)
+
+    def _refuse_repeated(self, lines: Lines, repeated: list[int], piece: Piece) -> None:
+        window = self._window
+        for number in repeated:
+            start, end = int(lines.starts[number]), int(lines.ends[number])
+            if lines.kinds[number] == Line.RECORD:
+                lines.kinds[number] = Line.TAKEN
+                piece.parsed.append(Record(window.line + number, window.position + start, self._raw(start, end), []))
+        again = {window.line + number for number in repeated}
+        for item in piece.parsed:
+            if item.line in again:
+                code, message = RejectCode.REPEATED_HEADER, "the header stands again among the records"
+                piece.rejects.append(Reject(item.line, item.position, item.raw, code, message))
+        if again:
+            piece.parsed = [item for item in piece.parsed if item.line not in again]
+            piece.rejects.sort(key=lambda item: item.line)
 
     def _raw(self, start: int, end: int) -> bytes:
         """A record's text as it stands in the file, without its line end."""

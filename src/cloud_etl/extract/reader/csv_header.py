@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field, replace
 
 from cloud_etl.domain.rejects import RejectCode
@@ -156,7 +157,8 @@ def _take_repeated(window: Window, head: Head) -> None:
         start = _seek_record(window)
         if start == len(window.buffer):
             return
-        parsed = _parse(window, start)
+        mark = len(BOM_UTF8) if window.buffer.startswith(BOM_UTF8, start) else 0
+        parsed = _parse(window, start + mark)
         if not isinstance(parsed, Parsed) or [name or "" for name in parsed.fields] != head.names:
             return
         line = window.line + window.buffer.count(b"\n", 0, start)

@@ -10,8 +10,11 @@ from cloud_etl.extract.reader.windows import Window
 
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _TO_BRACKET = re.compile(rb'[^"{}\[\]]*+(?:"(?:[^"\\]|\\.)*+"[^"{}\[\]]*+)*+([{}\[\]])', re.DOTALL)
+_NEXT_LIKE = {mark: re.compile(rb",[ \t\r]*\n[ \t]*(?=" + re.escape(mark) + rb")") for mark in (b"{", b"[")}
 _SCALAR = re.compile(rb'(?:"(?:[^"\\]|\\.)*+"|[^",\]\[{}])++', re.DOTALL)
 _READ_BYTES = 1 << 20
+# Brackets that are remembered; beyond, elements are searched one by one again.
+_BRACKETS_KEPT = 1 << 20
 _END, _COMMA = b"],"
 
 
@@ -30,6 +33,30 @@ class Element:
     broken: str | None = None
 
 
+class _Pass:
+    """Matches brackets from one place on, and goes on where it stopped when more text has come.
+
+    Attributes:
+        ends: position of each opening bracket to the end of what it opens; None while that is open.
+    """
+
+    def __init__(self, start: int) -> None:
+        """Begin at a bracket; positions count from the beginning of the file's text."""
+        self.ends: dict[int, int | None] = {start: None}
+        self._open: list[int] = []
+        self._position = start
+
+    def follow(self, buffer: bytes, offset: int) -> None:
+        """Match what is in the buffer, which begins at that offset."""
+        while match := _TO_BRACKET.match(buffer, self._position - offset):
+            self._position = offset + match.end()
+            if match[1] in b"{[":
+                self._open.append(self._position - 1)
+                self.ends[self._position - 1] = None
+            elif self._open:
+                self.ends[self._open.pop()] = self._position
+
+
 class ArrayScanner:
     """Cuts an array into its elements.
 
@@ -45,6 +72,7 @@ class ArrayScanner:
         # How far the window's buffer is done with; moving the window itself copies it.
         self._at = 0
         self._number = 0
+        self._passes: list[_Pass] = []
 
     def elements(self) -> Iterator[Element]:
         """The elements in order; what cannot be an element comes as a broken one."""
@@ -88,7 +116,7 @@ class ArrayScanner:
     def _element(self) -> Element:
         while True:
             window = self._window
-            end = _end_of(window.buffer, self._at)
+            end = self._end()
             held = len(window.buffer) - self._at
             if end is not None and (end < len(window.buffer) or window.final):
                 break
@@ -96,21 +124,46 @@ class ArrayScanner:
                 return self._broken()
             self._read(max(_READ_BYTES, 2 * held))
         raw = window.buffer[self._at : end]
-        if b"\n" in raw and self._next_like(raw) and not self._is_json(raw):
+        if b"\n" in raw and self._next_like(end) and not self._is_json(raw):
             return self._broken()
         return self._take(raw, end, None)
 
-    def _next_like(self, text: bytes) -> int:
-        """Offset of the next line that begins with the bracket that the text begins with, or 0."""
-        match = re.search(rb",[ \t\r]*\n[ \t]*(?=" + re.escape(text[:1]) + rb")", text)
-        return match.end() if match and text[:1] in (b"{", b"[") else 0
+    def _end(self) -> int | None:
+        window = self._window
+        start = window.position + self._at
+        for known in self._passes:
+            if start in known.ends:
+                known.follow(window.buffer, window.position)
+                end = known.ends[start]
+                return None if end is None else end - window.position
+        return _end_of(window.buffer, self._at)
+
+    def _next_like(self, stop: int) -> int:
+        """Where the next line begins that begins with the bracket at which the window stands, or 0."""
+        buffer = self._window.buffer
+        pattern = _NEXT_LIKE.get(buffer[self._at : self._at + 1])
+        match = pattern.search(buffer, self._at, stop) if pattern else None
+        return match.end() if match else 0
 
     def _broken(self) -> Element:
-        ahead = self._window.buffer[self._at : self._at + self._limit]
-        end = self._next_like(ahead)
+        end = self._next_like(self._at + self._limit)
         if not end:
             return self._rest("the element is not closed")
-        return self._take(ahead[:end].rstrip(b" \t\r\n,"), self._at + end, "the element is not closed")
+        self._remember()
+        ahead = self._window.buffer[self._at : end]
+        return self._take(ahead.rstrip(b" \t\r\n,"), end, "the element is not closed")
+
+    def _remember(self) -> None:
+        """Find the ends of all that follows in one pass: to search each element to the file's end takes for ever."""
+        window = self._window
+        start = window.position + self._at
+        if sum(len(known.ends) for known in self._passes) > _BRACKETS_KEPT:
+            self._passes.clear()
+        if any(start in known.ends for known in self._passes):
+            return
+        # An open quote makes text of every other element: what one pass takes for text, the one before it may know.
+        self._passes = [_Pass(start), *self._passes[:1]]
+        self._passes[0].follow(window.buffer, window.position)
 
     def _take(self, raw: bytes, end: int, broken: str | None) -> Element:
         element = self._of(raw, broken)

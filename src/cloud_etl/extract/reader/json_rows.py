@@ -18,6 +18,7 @@ from cloud_etl.extract.reader.text_rows import Origins, TextRows
 
 # Records of one file have few sets of keys; a file that has many is planned anew.
 _PLANS_KEPT = 1000
+_TOO_DEEP = "not valid JSON: nested too deeply"
 _NESTED_CODES: dict[Kind, RejectCode] = {
     "string": RejectCode.BAD_STRING, "integer": RejectCode.BAD_INTEGER, "bigint": RejectCode.BAD_INTEGER,
     "decimal": RejectCode.BAD_DECIMAL, "double": RejectCode.BAD_DOUBLE, "boolean": RejectCode.BAD_BOOLEAN,
@@ -73,7 +74,7 @@ def parse(raw: bytes) -> object:
             raise FaultError(RejectCode.NUL_BYTE, "the record holds a NUL byte") from exc
         raise FaultError(RejectCode.INVALID_JSON, f"not valid JSON: {exc.msg} at character {exc.pos + 1}") from exc
     except RecursionError as exc:
-        raise FaultError(RejectCode.INVALID_JSON, "not valid JSON: nested too deeply") from exc
+        raise FaultError(RejectCode.INVALID_JSON, _TOO_DEEP) from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,14 @@ class JsonColumns:
             raise FaultError(RejectCode.NOT_AN_OBJECT, "the record is no JSON object")
         keys = tuple(record)
         plan = self._plans.get(keys) or self._plan(keys)
-        texts = [
-            value if value is None or value.__class__ is _Number else self._text(name, value)
-            for name, value in zip(plan.names, record.values(), strict=True)
-            if name is not None
-        ]
+        try:
+            texts = [
+                value if value is None or value.__class__ is _Number else self._text(name, value)
+                for name, value in zip(plan.names, record.values(), strict=True)
+                if name is not None
+            ]
+        except RecursionError as exc:
+            raise FaultError(RejectCode.INVALID_JSON, _TOO_DEEP) from exc
         if b"\\u" in element.raw:
             _check_escapes(texts)
         for column, text in zip(plan.filled, texts, strict=True):

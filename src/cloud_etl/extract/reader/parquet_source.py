@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from cloud_etl.domain.rejects import RejectCode
-from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.header import match_header
+from cloud_etl.extract.reader.parquet_columns import column_of, row_text
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
 from cloud_etl.extract.reader.streams import Encoding
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
-from cloud_etl.extract.reader.typed import arrow_type
 
 _BATCH_ROWS = 131_072
 _ROW_BYTES = 64
-# Up to here every whole double is exact.
-_EXACT_BELOW = float(1 << 53)
 _UTF8 = Encoding("utf-8")
 
 
@@ -33,8 +30,11 @@ class ParquetCut:
     """Rows of one file.
 
     Attributes:
-        columns: the columns that the contract names, in its types or as text.
+        columns: the columns that the contract names, in its types or as text; without the rows that are lost.
         rows: the rows as they stand in the file.
+        sources: column to its place in the rows.
+        kept: which of the rows are in the columns, ascending.
+        lost: rows with a value that no type of the contract can hold, and the first such column.
         first: number of the first row in its file, from 1.
         refusal: set where every row is refused: code, message and column.
     """
@@ -42,6 +42,9 @@ class ParquetCut:
     file: FilePlace
     columns: Mapping[str, pa.Array]
     rows: pa.RecordBatch
+    kept: NDArray[np.int64]
+    lost: Mapping[int, str]
+    sources: Mapping[str, int]
     first: int
     stored_bytes: int
     refusal: tuple[RejectCode, str, str | None] | None
@@ -72,17 +75,18 @@ class ParquetTask:
         """Put them together."""
         if self.cuts[0].refusal is not None:
             return None, [_refused(cut) for cut in self.cuts]
-        lines = np.concatenate([np.arange(cut.first, cut.first + cut.records) for cut in self.cuts])
-        files = np.concatenate([np.full(cut.records, cut.file.index, dtype=np.int64) for cut in self.cuts])
+        lines = np.concatenate([cut.first + cut.kept for cut in self.cuts])
+        files = np.concatenate([np.full(len(cut.kept), cut.file.index, dtype=np.int64) for cut in self.cuts])
         origins = Origins(files, lines, np.zeros(len(lines), dtype=np.int64))
         columns = {name: pa.chunked_array([cut.columns[name] for cut in self.cuts]) for name in self.cuts[0].columns}
-        before = np.cumsum([0, *(cut.records for cut in self.cuts)])
+        before = np.cumsum([0, *(len(cut.kept) for cut in self.cuts)])
 
         def raw(row: int) -> bytes:
             place = int(np.searchsorted(before, row, side="right")) - 1
-            return _as_json(self.cuts[place].rows.slice(row - int(before[place]), 1))
+            cut = self.cuts[place]
+            return row_text(cut.rows.slice(int(cut.kept[row - int(before[place])]), 1))
 
-        return TextRows(columns, origins, raw, typed_source=True), []
+        return TextRows(columns, origins, raw, typed_source=True), [_lost(cut) for cut in self.cuts if cut.lost]
 
     def files(self) -> Mapping[int, tuple[FilePlace, Encoding]]:
         """The files they come from, by index."""
@@ -92,9 +96,21 @@ class ParquetTask:
 def _refused(cut: ParquetCut) -> FileRejects:
     code, message, column = cut.refusal or (RejectCode.CORRUPT_FILE, "", None)
     rejects = [
-        Reject(cut.first + row, 0, _as_json(cut.rows.slice(row, 1)), code, message, column)
+        Reject(cut.first + row, 0, row_text(cut.rows.slice(row, 1)), code, message, column)
         for row in range(cut.records)
     ]
+    return FileRejects(cut.file, _UTF8, rejects)
+
+
+def _lost(cut: ParquetCut) -> FileRejects:
+    rejects = []
+    for row, column in cut.lost.items():
+        held = cut.rows.schema.field(cut.sources[column]).type
+        text = pa.types.is_string(held) or pa.types.is_large_string(held) or pa.types.is_dictionary(held)
+        text = text or pa.types.is_binary(held)
+        code = RejectCode.INVALID_ENCODING if text else RejectCode.LOSSY_CAST
+        message = f"{column} is not UTF-8" if text else f"{column} holds a value that its type in the contract cannot"
+        rejects.append(Reject(cut.first + row, 0, row_text(cut.rows.slice(row, 1)), code, message, column))
     return FileRejects(cut.file, _UTF8, rejects)
 
 
@@ -109,7 +125,7 @@ def cut_parquet(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> 
             yield from _cut(account, file, spec, min(_BATCH_ROWS, max(1, window_bytes // _ROW_BYTES)))
     except FileNotFoundError as exc:
         raise SourceError(f"{account.file.ref.uri}: its local copy is gone; nothing was staged, run again") from exc
-    except (pa.ArrowException, OSError) as exc:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as exc:
         message = f"not a Parquet file that can be read, or a column of a type that cannot: {type(exc).__name__}"
         account.damage = (RejectCode.CORRUPT_FILE, message)
 
@@ -119,54 +135,25 @@ def _cut(account: FileAccount, file: pq.ParquetFile, spec: PipelineSpec, batch_r
     account.notes = matched.notes
     total = max(file.metadata.num_rows, 1)
     done = 0
+    sources = dict(matched.layout.sources)
     for rows in file.iter_batches(batch_size=batch_rows):
         first, done = done + 1, done + rows.num_rows
-        columns = {name: _column(rows.column(place), spec.schema_.get(name)) for name, place in matched.layout.sources}
+        columns, kept, lost = _columns(rows, matched.layout.sources, spec)
         stored = account.file.ref.size_bytes * done // total
-        yield ParquetCut(account.place, columns, rows, first, stored, matched.layout.refusal)
+        yield ParquetCut(account.place, columns, rows, kept, lost, sources, first, stored, matched.layout.refusal)
 
 
-def _column(column: pa.Array, spec: ColumnSpec | None) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    wanted = pa.string() if spec is None else arrow_type(spec.type)
-    if column.type == wanted:
-        return column
-    if _widens(column.type, wanted):
-        return column.cast(wanted)
-    return _text(column, wanted)
-
-
-def _widens(held: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether every value arrives unchanged."""
-    if pa.types.is_integer(held) and pa.types.is_integer(wanted):
-        return bool(held.bit_width < wanted.bit_width)
-    if pa.types.is_float32(held) and pa.types.is_float64(wanted):
-        return True
-    if pa.types.is_decimal(held) and pa.types.is_decimal(wanted):
-        return bool(held.scale <= wanted.scale and held.precision - held.scale <= wanted.precision - wanted.scale)
-    if pa.types.is_timestamp(held) and pa.types.is_timestamp(wanted):
-        return held.unit in ("s", "ms", "us") and held.tz is not None
-    return bool(pa.types.is_large_string(held) and pa.types.is_string(wanted))
-
-
-def _text(column: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """The values as they print, for the strict casts to judge."""
-    if pa.types.is_nested(column.type):
-        return pa.array([_json(value) for value in column.to_pylist()], pa.string())
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
-    if pa.types.is_floating(column.type) and not pa.types.is_string(wanted):
-        # A whole number prints without a fraction, so that 3.0 fits an integer.
-        whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(pc.abs(column), _EXACT_BELOW))
-        numbers = pc.if_else(whole, column, pa.scalar(0, column.type)).cast(pa.int64()).cast(pa.string())
-        return pc.if_else(whole, numbers, column.cast(pa.string()))
-    return column.cast(pa.string())
-
-
-def _json(value: object) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _as_json(row: pa.RecordBatch) -> bytes:
-    return json.dumps(row.to_pylist()[0], ensure_ascii=False, default=str).encode("utf-8", "replace")
+def _columns(
+    rows: pa.RecordBatch, sources: Sequence[tuple[str, int]], spec: PipelineSpec
+) -> tuple[dict[str, pa.Array], NDArray[np.int64], dict[int, str]]:
+    """The contract's columns of the rows that are whole, which these are, and the others with their first fault."""
+    columns = {}
+    lost: dict[int, str] = {}
+    for name, place in sources:
+        columns[name], mask = column_of(rows.column(place), spec.schema_.get(name))
+        for row in np.flatnonzero(mask).tolist() if mask is not None else ():
+            lost.setdefault(row, name)
+    kept = np.delete(np.arange(rows.num_rows, dtype=np.int64), list(lost))
+    if lost:
+        columns = {name: column.take(pa.array(kept)) for name, column in columns.items()}
+    return columns, kept, lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ _SAMPLE_BYTES = 1 << 16
 _SAMPLE_RECORDS = 5
 _TABLE_LINES = 3
 _OPENING_BYTES = 64
+# One column of words below numbers may be an odd code; two are names.
+_NUMERIC_COLUMNS = 2
 # A file with more gaps than this is double-spaced rather than made of tables.
 _GAPS_LOOKED_AT = 200
 _DIGIT = re.compile(r"\d")
@@ -44,6 +47,13 @@ class SecondTable:
         self._sample: list[list[str | None]] | None = None
         self.found: tuple[RejectCode, str, str | None] | None = None
 
+    def repeated_in(self, text: bytes, ends: NDArray[np.int64]) -> list[int]:
+        """Numbers of the lines of a one-column file that read like its header: a value may well do so."""
+        if not self._watching or len(self._names) > 1:
+            return []
+        starts = line_starts(ends)
+        return [number for number in self._candidates(text, starts) if self._is_header(text, int(starts[number]))]
+
     def stop(self) -> None:
         """Watch no longer."""
         self.found = None
@@ -51,7 +61,7 @@ class SecondTable:
 
     def find_in_plain(self, text: bytes, ends: NDArray[np.int64]) -> int:
         """Number of the line at which another table begins in lines that are all records, else how many there are."""
-        if not self._watching:
+        if not self._watching or len(self._names) == 1:
             return len(ends)
         starts = line_starts(ends)
         for number in self._candidates(text, starts):
@@ -64,7 +74,7 @@ class SecondTable:
         """Number of the line at which another table begins, or from which more text must be seen, else last."""
         if not self._watching:
             return last
-        for number in self._candidates(text, lines.starts):
+        for number in self._candidates(text, lines.starts) if len(self._names) > 1 else ():
             is_start = number < last and lines.kinds[number] in (Line.RECORD, Line.TAKEN)
             if is_start and self._is_header(text, int(lines.starts[number])):
                 last, complete = number, True
@@ -90,6 +100,7 @@ class SecondTable:
         return sorted(found)
 
     def _is_header(self, text: bytes, start: int) -> bool:
+        start += len(BOM_UTF8) if text.startswith(BOM_UTF8, start) else 0
         return [name or "" for name in self._fields(text, start) or ()] == self._names
 
     def _fields(self, text: bytes, start: int) -> list[str | None] | None:
@@ -128,10 +139,12 @@ class SecondTable:
             return False
         if any(_DIGIT.match(word) for word in words):
             return False
-        return any(
-            not _DIGIT.search(word) and all(_DIGIT.search(sample[place] or "") for sample in self._samples())
+        numeric = [
+            word
             for place, word in enumerate(words)
-        )
+            if all(_DIGIT.search(sample[place] or "") for sample in self._samples())
+        ]
+        return len(numeric) >= _NUMERIC_COLUMNS and not any(_DIGIT.search(word) for word in numeric)
 
     def _samples(self) -> list[list[str | None]]:
         """The first records of the file, by which a header is told from data."""
@@ -156,4 +169,4 @@ def _openings(names: list[str], window: Window) -> list[bytes]:
     quote = dialect.quote or b""
     end = dialect.delimiter if len(names) > 1 else b""
     texts = {names[0].encode() + end, quote + names[0].encode() + quote + end}
-    return sorted(texts)
+    return sorted(texts | {BOM_UTF8 + text for text in texts})

@@ -6,12 +6,14 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
 from cloud_etl.extract.reader.json_source import JsonTask, cut_json
 from cloud_etl.extract.reader.parquet_source import ParquetTask, cut_parquet
 from cloud_etl.extract.reader.stage import Task
+from cloud_etl.extract.reader.streams import UndecodableError
 
 
 class Cut(Protocol):
@@ -49,7 +51,12 @@ def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
     Raises:
         SourceError: the file is not on this machine.
     """
-    yield from _FORMATS[spec.source.format][0](account, spec, window_bytes)
+    try:
+        yield from _FORMATS[spec.source.format][0](account, spec, window_bytes)
+    except UndecodableError as exc:
+        declared = spec.source.json_.encoding if spec.source.format == "json" else spec.source.csv.encoding
+        message = f"the file cannot be read as {declared}, the declared encoding: {exc}"
+        account.damage = (RejectCode.WRONG_ENCODING, message)
 
 
 @dataclass

@@ -23,6 +23,10 @@ class WrongEncodingError(Exception):
     """The file begins with the byte order mark of another encoding."""
 
 
+class UndecodableError(Exception):
+    """The declared encoding cannot read the file at all, such as one that needs a byte order mark."""
+
+
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -37,7 +41,10 @@ class TextStream:
         self._raw = raw
         self._source = source
         self.encoding = Encoding(encoding)
-        self._decoder = self.encoding.decoder()
+        try:
+            self._decoder = self.encoding.decoder()
+        except UnicodeError as exc:
+            raise UndecodableError(str(exc)) from exc
         self._first = True
 
     @property
@@ -51,6 +58,7 @@ class TextStream:
         Raises:
             CorruptStreamError: the compressed stream is cut or damaged.
             WrongEncodingError: the declared encoding is UTF-8 and the file begins with a UTF-16 mark.
+            UndecodableError: the declared encoding cannot read the file at all.
         """
         while True:
             data = self._read_stored(size_bytes)
@@ -75,7 +83,11 @@ class TextStream:
     def _decode(self, data: bytes) -> bytes:
         if self._decoder is None:
             return data
-        return self._decoder.decode(data, final=not data).encode("utf-8", "surrogatepass")
+        try:
+            return self._decoder.decode(data, final=not data).encode("utf-8", "surrogatepass")
+        except UnicodeError as exc:
+            # Such as a missing mark, which is no fault of single bytes.
+            raise UndecodableError(exc.reason if isinstance(exc, UnicodeDecodeError) else str(exc)) from exc
 
 
 class Encoding:
@@ -109,7 +121,10 @@ class Encoding:
             return bytes((ord(char) - 0xDC00,))
         # The marking codecs (utf-16) would put a byte order mark before each character.
         name = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(self.name, self.name)
-        return char.encode(name, "replace")
+        try:
+            return char.encode(name, "replace")
+        except UnicodeError:
+            return b"?"
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:

@@ -161,7 +161,37 @@ CASES = [
             "bad_timestamp",
         ),
     ),
-    ({"type": "timestamp", "format": "%d.%m.%Y %H:%M %z"}, {"05.01.2024 10:00 +0200": utc(2024, 1, 5, 8)}),
+    (
+        {"type": "timestamp", "format": "%d.%m.%Y %H:%M %z"},
+        {"05.01.2024 10:00 +0200": utc(2024, 1, 5, 8)}
+        | dict.fromkeys([f"05.01.2024 10:00 {offset}" for offset in ("+99", "+24:00", "+02:75")], "bad_timestamp"),
+    ),
+    (
+        {"type": "timestamp", "format": "%Y%m%d%H%M%S%z"},
+        {"20240105100000+0200": utc(2024, 1, 5, 8), "2024015100000+0200": "bad_timestamp"},
+    ),
+    (
+        {"type": "timestamp"},
+        {
+            "9999-12-31 23:59:59-02": "bad_timestamp",
+            "0001-01-01 00:00:00+02": "bad_timestamp",
+            "9999-12-31 23:59:59+02": utc(9999, 12, 31, 21, 59, 59),
+            "2024-01-05 10:00:00+14:00": utc(2024, 1, 4, 20),
+        }
+        | dict.fromkeys([f"2024-01-05 10:00:00{offset}" for offset in ("+99", "+24:00", "+02:75")], "bad_timestamp"),
+    ),
+    ({"type": "timestamp", "zone": "America/New_York"}, {"9999-12-31 23:59:59": "out_of_range"}),
+    ({"type": "timestamp", "zone": "Europe/Berlin"}, {"0001-01-01 00:00:00": "out_of_range"}),
+    ({"type": "date", "format": "%Y-%j"}, {"2024-366": date(2024, 12, 31), "2023-366": "bad_date"}),
+    (
+        {"type": "date", "format": "%a %Y-%m-%d"},
+        {"Fri 2024-01-05": date(2024, 1, 5), "Mon 2024-01-05": "bad_date"},
+    ),
+    ({"type": "date", "format": "%Y%m%d"}, {"20240105": date(2024, 1, 5), "2024105": "bad_date"}),
+    (
+        {"type": "date", "format": "%Y-%m-%d %H:%M"},
+        {"2024-01-05 00:00": date(2024, 1, 5), "2024-01-05 10:00": "bad_date"},
+    ),
     (
         {"type": "timestamp", "zone": "Europe/Berlin"},
         {

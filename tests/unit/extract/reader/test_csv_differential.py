@@ -17,17 +17,22 @@ LIMITS = [
     ReaderLimits(threads=1),
 ]
 WIDTH = 3
+SPAN_LINES = 10
 SCHEMA = {"colA": {"type": "string"}, "colB": {"type": "string"}, "colC": {"type": "string"}}
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @dataclass
 class FaultError(Exception):
+    """What is wrong, and how far the text is quoted for sure."""
+
     code: str
+    reach: int
 
 
 def reference_quoted(text: str, position: int) -> tuple[str, int]:
     """The value of a quoted field, and what stands behind its closing quote."""
+    opened = position
     position += 1
     value = ""
     while position < len(text):
@@ -40,8 +45,8 @@ def reference_quoted(text: str, position: int) -> tuple[str, int]:
         elif text.startswith((",", "\n", "\r\n"), position + 1):
             return value, position + 1
         else:
-            raise FaultError("text_after_quote")
-    raise FaultError("unclosed_quote")
+            raise FaultError("text_after_quote", position + 1)
+    raise FaultError("unclosed_quote", opened)
 
 
 def reference_unquoted(text: str, position: int) -> tuple[str | None, int]:
@@ -49,9 +54,9 @@ def reference_unquoted(text: str, position: int) -> tuple[str | None, int]:
     while text[position] not in ',"\r\n':
         position += 1
     if text[position] == '"':
-        raise FaultError("stray_quote")
+        raise FaultError("stray_quote", start)
     if text[position] == "\r" and not text.startswith("\r\n", position):
-        raise FaultError("bare_carriage_return")
+        raise FaultError("bare_carriage_return", start)
     return text[start:position] or None, position
 
 
@@ -67,6 +72,48 @@ def reference_record(text: str, position: int) -> tuple[list[str | None], int, i
         position += 1
 
 
+def stands_alone(line: str) -> bool:
+    if line in ("", "\r"):
+        return True
+    try:
+        fields, _, _ = reference_record(line + "\n", 0)
+    except FaultError:
+        return False
+    return len(fields) == WIDTH and "\0" not in line
+
+
+def looks_like_a_record(line: str) -> bool:
+    return line.count(",") == WIDTH - 1
+
+
+def refused_lines(text: str, position: int, reach: int) -> list[str]:
+    """The lines that a fault costs: the first one, or all that may be quoted text."""
+    span = text[position : text.index("\n", reach)].split("\n")
+    if len(span) > SPAN_LINES or all(stands_alone(line) for line in span[1:]):
+        return span[:1]
+    return span
+
+
+def reference_step(text: str, position: int) -> tuple[list[str | None], str, list[str], int]:
+    """What begins at a line start: a row's fields, or a code and refused texts; then where to go on."""
+    line_end = text.index("\n", position)
+    try:
+        fields, end, after = reference_record(text, position)
+        if len(fields) != WIDTH:
+            code = "too_few_fields" if len(fields) < WIDTH else "too_many_fields"
+            raise FaultError("unclosed_quote" if end > line_end else code, end)
+    except FaultError as fault:
+        code, refused = fault.code, refused_lines(text, position, fault.reach)
+    else:
+        span = text[position:end].split("\n")
+        if len(span) == 1 or not (looks_like_a_record(span[0]) and looks_like_a_record(span[-1])):
+            bad = "\0" in text[position:end]
+            return fields, "nul_byte" if bad else "", [text[position:end]] if bad else [], after
+        code, refused = "ambiguous_quote", text[position : after - 1].split("\n")
+        refused = refused if len(refused) <= SPAN_LINES else refused[:1]
+    return [], code, refused, position + len("\n".join(refused)) + 1
+
+
 def reference(text: str) -> tuple[dict[int, list[str | None]], dict[int, tuple[str, str]]]:
     """Rows and rejects (code, raw text) by line, of what stands below the header."""
     if not text.endswith("\n"):
@@ -75,35 +122,25 @@ def reference(text: str) -> tuple[dict[int, list[str | None]], dict[int, tuple[s
     rows: dict[int, list[str | None]] = {}
     rejects: dict[int, tuple[str, str]] = {}
     while position < len(text):
-        line_end = text.index("\n", position)
-        raw = text[position:line_end].removesuffix("\r")
-        following = line_end + 1
-        if raw:
-            try:
-                fields, end, after = reference_record(text, position)
-                if len(fields) != WIDTH:
-                    code = "too_few_fields" if len(fields) < WIDTH else "too_many_fields"
-                    raise FaultError("unclosed_quote" if end > line_end else code)
-                span = text[position:end]
-                if sum(part.count(",") == WIDTH - 1 for part in span.split("\n")) > 1 and "\n" in span:
-                    for number, part in enumerate(text[position : after - 1].split("\n")):
-                        if part.removesuffix("\r"):
-                            rejects[line + number] = ("ambiguous_quote", part.removesuffix("\r"))
-                elif "\0" in span:
-                    rejects[line] = ("nul_byte", span)
-                else:
-                    rows[line] = fields
-                following = after
-            except FaultError as fault:
-                rejects[line] = (fault.code, raw)
+        if text.startswith(("\n", "\r\n"), position):
+            position = text.index("\n", position) + 1
+            line += 1
+            continue
+        fields, code, refused, following = reference_step(text, position)
+        if not code:
+            rows[line] = fields
+        for number, part in enumerate(refused):
+            if part.removesuffix("\r"):
+                rejects[line + number] = (code, part.removesuffix("\r"))
         line += text.count("\n", position, following)
         position = following
     return rows, rejects
 
 
+LONG = "\n".join("a,b,c" if number % 3 else "x" for number in range(9))
 cells = st.one_of(
     st.sampled_from(
-        ["", "a", "1", "2024-01-01", "x y", "é", "Straße", "a,b", 'say "hi"', "two\nlines", "tab\t", "'q'"]
+        ["", "a", "1", "2024-01-01", "x y", "é", "Straße", "a,b", 'say "hi"', "two\nlines", LONG, "tab\t", "'q'"]
     ),
     st.text(alphabet='ab1 ,"\n\r;é', max_size=6),
 )

@@ -124,9 +124,40 @@ def test_a_table_of_another_width_below_a_gap_is_a_second_table(read, limits):
 
 @pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
 def test_a_table_with_its_own_header_of_the_same_width_is_a_second_table(read, limits):
-    result = read(b"a,b\n1,x\n2,y\n\ncity,code\nRome,3\nOslo,4\n", AB, limits=limits)
-    assert result.values == [("1", "x"), ("2", "y")]
+    result = read(b"a,b\n1,10\n2,20\n\ncity,code\nRome,3\nOslo,4\n", AB, limits=limits)
+    assert result.values == [("1", "10"), ("2", "20")]
     assert [line for line, _ in result.codes] == [5, 6, 7]
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+def test_one_odd_code_below_a_gap_is_no_second_table(read, limits):
+    schema = {"code": {"type": "string"}, "name": {"type": "string"}}
+    result = read(b"code,name\nA1,foo\nA2,bar\n\nMISC,other\nA3,x\n", schema, limits=limits)
+    assert result.values == [("A1", "foo"), ("A2", "bar"), ("MISC", "other"), ("A3", "x")]
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+def test_a_value_like_the_header_of_a_one_column_file_is_one_reject(read, limits):
+    data = b'name\na\nname\n"x\nname\ny"\n"name"\n\n\xef\xbb\xbfname\nb\n"c"d\n'
+    result = read(data, {"name": {"type": "string"}}, limits=limits)
+    assert result.values == [("a",), ("x\nname\ny",), (None,), ("b",)]
+    again = "repeated_header"
+    assert result.codes == [(3, again), (7, again), (9, again), (11, "text_after_quote")]
+
+
+@pytest.mark.parametrize("header", [b"a,b", b'"a","b"'])
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+def test_a_file_put_behind_another_with_its_byte_order_mark_is_a_second_table(read, header, limits):
+    mark = b"\xef\xbb\xbf"
+    result = read(mark + b"a,b\nx,1\n" + mark + header + b"\ny,2\n", AB, limits=limits)
+    assert result.values == [("x", "1")]
+    assert result.codes == [(3, "second_table"), (4, "second_table")]
+
+
+def test_a_repeated_header_with_its_byte_order_mark_right_below_the_header_is_one_reject(read):
+    result = read(b"a,b\n\xef\xbb\xbfa,b\ny,2\n", AB)
+    assert result.values == [("y", "2")]
+    assert result.codes == [(2, "repeated_header")]
 
 
 def test_a_gap_between_records_and_a_footnote_are_no_second_table(read):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,6 +85,57 @@ def test_parquet_columns_follow_new_columns_and_required(read):
         result = read(sink.getvalue(), source={"format": "parquet"}, name="x.parquet", new_columns=new_columns)
         assert result.count.codes == codes
     assert result.values == [(1, None, "a"), (2, None, "b")]
+
+
+def as_parquet(column, type_):
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"v": column, "k": pa.array(["a"] * len(column))}), sink)
+    return sink.getvalue(), {"v": {"type": type_}, "k": {"type": "string"}}
+
+
+def invalid(*values):
+    data = b"".join(values)
+    offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+HUGE = pa.array([0, 1 << 60], pa.int64())
+LOST = [
+    (HUGE.cast(pa.timestamp("us")), "timestamp", "lossy_cast"),
+    (HUGE.cast(pa.timestamp("us")), "string", "lossy_cast"),
+    (HUGE.cast(pa.timestamp("us", "UTC")), "timestamp", "lossy_cast"),
+    (HUGE.cast(pa.timestamp("ms", "UTC")), "timestamp", "lossy_cast"),
+    (pa.array([0, 1 << 30], pa.int32()).cast(pa.date32()), "date", "lossy_cast"),
+    (pa.StructArray.from_arrays([HUGE.cast(pa.timestamp("us"))], ["t"]), "json", "lossy_cast"),
+    (pa.array([{"b": None}, {"b": b"x"}], pa.struct([("b", pa.binary())])), "json", "lossy_cast"),
+    (pa.array([1 << 53, (1 << 53) + 1]), "double", "lossy_cast"),
+    (pa.array([Decimal("0.1"), Decimal("0.12345678901234567891")], pa.decimal128(38, 20)), "double", "lossy_cast"),
+    (invalid(b"1", b"\xff"), "integer", "invalid_encoding"),
+    (invalid(b"1", b"\xff"), "string", "invalid_encoding"),
+    (pa.array([b"a", b"\xff"]), "string", "invalid_encoding"),
+]
+
+
+@pytest.mark.parametrize(("column", "type_", "code"), LOST, ids=lambda value: str(getattr(value, "type", value)))
+def test_a_parquet_value_that_nothing_can_hold_costs_its_row_only(read, column, type_, code):
+    data, schema = as_parquet(column, type_)
+    result = read(data, schema, source={"format": "parquet"}, name="x.parquet")
+    assert [row["k"] for row in result.rows] == ["a"]
+    assert result.rows[0]["v"] is not None
+    assert result.codes == [(2, code)]
+    assert '"k": "a"' in result.rejects[0]["raw_text"]
+
+
+@pytest.mark.parametrize("format_", ["csv", "json"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna"])
+def test_a_file_that_the_encoding_cannot_read_costs_itself_only(read, format_, encoding):
+    text = "id,name\n1,a\n" if format_ == "csv" else '{"id": 1, "name": "a"}\n'
+    good = text.encode("utf-16" if encoding == "idna" else encoding)
+    source = {"format": format_, format_: {"encoding": encoding}}
+    result = read([text.encode() * 3, good], source=source, name=f"x.{format_}")
+    assert result.batch.counts[0].codes == {"wrong_encoding": 1}
+    if encoding != "idna":
+        assert result.values == [(1, "a")]
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"id,name\n1,a\n", b"PAR1" + b"\0" * 100 + b"PAR1"])

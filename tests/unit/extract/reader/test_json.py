@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import io
 import json
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloud_etl.domain.spec import CsvOptions
+from cloud_etl.extract.reader import json_array
+from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.read_batch import ReaderLimits
+from cloud_etl.extract.reader.streams import TextStream
+from cloud_etl.extract.reader.windows import Window
+
+TO_BRACKET = json_array._TO_BRACKET
 
 SCHEMA = {
     "id": {"type": "integer", "required": True},
@@ -61,6 +70,7 @@ def test_scalars_become_the_text_they_are_written_in(read):
         (b'{"id": 1, "name": "\\u0000"}', "nul_byte"),
         (b'{"id": 1, "name": "\\ud800"}', "invalid_encoding"),
         (b"[" * 100_000, "invalid_json"),
+        (b'{"id": 1, "tags": ' + b"[" * 600 + b"]" * 600 + b"}", "invalid_json"),
     ],
 )
 def test_a_bad_record_costs_itself_only(read, record, code):
@@ -93,6 +103,27 @@ def test_a_broken_element_of_an_array_is_one_reject(read):
     result = read(data, SCHEMA, source=SOURCE, name="x.json")
     assert [row["id"] for row in result.rows] == [1, 3, 5]
     assert result.codes == [(2, "invalid_json"), (4, "invalid_json"), (5, "not_an_object")]
+
+
+@pytest.mark.parametrize(
+    ("unit", "tail"), [(b'{"a":{"b":1},\n', b""), (b'{"a":"x},\n', b""), (b'{"a":{"b":1},\n', b"}")]
+)
+def test_each_element_is_searched_once_when_none_is_closed(unit, tail):
+    reads = Counter()
+
+    class Counted:
+        def match(self, buffer, position):
+            found = TO_BRACKET.match(buffer, position)
+            reads["bytes"] += (found.end() if found else len(buffer)) - position
+            return found
+
+    data = b"[\n" + unit * 2000 + tail * 2000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_array, "_TO_BRACKET", Counted())
+        window = Window(TextStream(io.BytesIO(), io.BytesIO(data), "utf-8"), Dialect(CsvOptions()))
+        elements = list(json_array.ArrayScanner(window, 1 << 24, lambda raw: False).elements())
+    assert len(elements) > 900
+    assert reads["bytes"] < 12 * len(data)
 
 
 def test_an_array_that_is_cut_off_says_so(read):
