@@ -211,15 +211,12 @@ def _bytes_of(ends: NDArray[np.int64], lines: int) -> int:
 
 def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple[int, int]) -> None:
     """Put the proven lines together, and note where lines that follow one another begin."""
-    proven = (lines.kinds[:last] == Line.RECORD).astype(np.int8)
-    edges = np.diff(proven, prepend=0, append=0)
-    parts: list[bytes] = []
-    ends: list[NDArray[np.int64]] = [piece.ends]
-    held = 0
-    for first, behind in zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True):
-        start, end = int(lines.starts[first]), int(lines.ends[behind - 1]) + 1
-        piece.runs.append(Run(held, origin[0] + first, origin[1] + start))
-        parts.append(text[start:end])
-        ends.append(lines.ends[first:behind] + (held - start))
-        held += end - start
-    piece.lines, piece.ends = b"".join(parts), np.concatenate(ends)
+    proven = lines.kinds[:last] == Line.RECORD
+    edges = np.diff(proven.astype(np.int8), prepend=0, append=0)
+    first, behind = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    starts, ends = lines.starts[first], lines.ends[behind - 1] + 1
+    held = np.cumsum(ends - starts) - (ends - starts)
+    places = (held, origin[0] + first, origin[1] + starts)
+    piece.runs = [Run(*run) for run in zip(*(column.tolist() for column in places), strict=True)]
+    piece.lines = b"".join([text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
+    piece.ends = lines.ends[:last][proven] - np.repeat(starts - held, behind - first)
