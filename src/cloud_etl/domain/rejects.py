@@ -101,7 +101,7 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     ),
     RejectCode.AMBIGUOUS_QUOTE: RejectHelp(
         "A quoted field spans lines of which the first and the last look like full records: it may be one record or "
-        "several. Each of the lines is rejected; of more than 10 lines only the first, and reading goes on below it.",
+        "several. Each of the lines is rejected; where more than 10 lines all look like records, only the first.",
         "Decide which it is: remove the stray quotes, or the line ends inside the field.",
     ),
     RejectCode.BARE_CARRIAGE_RETURN: RejectHelp(

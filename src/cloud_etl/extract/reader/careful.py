@@ -66,9 +66,10 @@ class Shape:
         """Whether the first and the last line of a span could, taken by themselves, be records."""
         if self.width == 1:
             return False
-        return self._fits(span[: span.find(b"\n")], dialect) and self._fits(span[span.rfind(b"\n") + 1 :], dialect)
+        return self.fits(span[: span.find(b"\n")], dialect) and self.fits(span[span.rfind(b"\n") + 1 :], dialect)
 
-    def _fits(self, line: bytes, dialect: Dialect) -> bool:
+    def fits(self, line: bytes, dialect: Dialect) -> bool:
+        """Whether a line, taken by itself, could be a record."""
         if line.count(dialect.delimiter) != self.width - 1:
             return False
         fields = line.replace(dialect.quote or b"", b"").split(dialect.delimiter)
@@ -174,9 +175,11 @@ def _whole(
     spans_lines = buffer.find(b"\n", start, end) >= 0
     if shape is not None and spans_lines and shape.is_ambiguous(buffer[start:end], dialect):
         message = "a quoted field spans lines that look like records of their own"
-        if buffer.count(b"\n", start, end) < _SPAN_LINES:
-            return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following, each=True)
-        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, buffer.find(b"\n", start) + 1)
+        lines = buffer[start:end].split(b"\n")
+        if len(lines) > _SPAN_LINES and all(shape.fits(line, dialect) for line in lines):
+            # Too many good records to be one cell: two stray quotes, far apart, must not cost what is between them.
+            return Refused(RejectCode.AMBIGUOUS_QUOTE, message, start + len(lines[0]) + 1)
+        return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following, each=True)
     return _decoded(buffer, span, raw, dialect)
 
 

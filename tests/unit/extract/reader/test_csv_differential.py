@@ -110,7 +110,8 @@ def reference_step(text: str, position: int) -> tuple[list[str | None], str, lis
             bad = "\0" in text[position:end]
             return fields, "nul_byte" if bad else "", [text[position:end]] if bad else [], after
         code, refused = "ambiguous_quote", text[position : after - 1].split("\n")
-        refused = refused if len(refused) <= SPAN_LINES else refused[:1]
+        if len(span) > SPAN_LINES and all(looks_like_a_record(line) for line in span):
+            refused = refused[:1]
     return [], code, refused, position + len("\n".join(refused)) + 1
 
 
