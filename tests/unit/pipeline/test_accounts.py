@@ -28,6 +28,7 @@ HONEST = RowLedger(
 
 def test_an_honest_ledger_passes() -> None:
     require_reconciled(HONEST, "Nothing was loaded.")
+    assert HONEST.reconciles
 
 
 @given(
