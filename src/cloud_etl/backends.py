@@ -11,6 +11,7 @@ from pathlib import Path
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import UsageError
 
+ENGINES = "cloud_etl.engines"
 FAMILIES = ("cloud_etl.transform.steps", "cloud_etl.quality.checks")
 
 

@@ -5,7 +5,6 @@ CloudEtlError                  1   internal error
 ├── ConfigError                2   the configuration is off (holds one Problem per finding)
 ├── SecretError                2   a ${secret:} or ${env:} that cannot be resolved
 ├── DataRefusedError           3   the data crossed a threshold; nothing was published
-│   ├── FileRefusedError       3   a whole file does not fit its contract
 │   └── StepFailedError        3   an expression or a user function failed on the data
 ├── SourceError                4   a source object cannot be listed or read
 │   ├── ObjectMissingError     4   there is no object with that key
@@ -77,17 +76,6 @@ class DataRefusedError(CloudEtlError):
     """The data crossed a threshold that its owner set; nothing was published."""
 
     exit_code = 3
-
-
-class FileRefusedError(DataRefusedError):
-    """A whole file does not fit its contract (header, second table, not that format)."""
-
-    def __init__(self, message: str, *, uri: str, code: str, line: int | None = None) -> None:
-        """Store the file's uri, the stable reason code and the line where it showed."""
-        super().__init__(message)
-        self.uri = uri
-        self.code = code
-        self.line = line
 
 
 class StepFailedError(DataRefusedError):

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import EngineSpec
     from cloud_etl.engines.port import Engine
 
-PACKAGE = "cloud_etl.engines"
-
 
 class SparkManager:
     """Owner of the engine; the engine starts when the session is first asked for.
@@ -92,5 +90,7 @@ class SparkManager:
         self.stop()
 
     def _find(self) -> Engine:
-        engine: Engine = backends.backend(PACKAGE, self._spec.name, "Engine")(self._spec, self._cores, self._scratch)
+        engine: Engine = backends.backend(backends.ENGINES, self._spec.name, "Engine")(
+            self._spec, self._cores, self._scratch
+        )
         return engine

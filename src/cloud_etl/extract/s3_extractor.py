@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.files import FileRef, LocalFile
-from cloud_etl.errors import DataRefusedError, DiskSpaceError
+from cloud_etl.errors import DiskSpaceError, SourceError
 from cloud_etl.extract.listing import Selection
 from cloud_etl.extract.source_path import SourcePlace, source_place
 
@@ -85,7 +85,7 @@ class S3Extractor:
         """Read the files into typed Parquet, every record that does not fit into the rejects.
 
         Raises:
-            FileRefusedError: a whole file does not fit its contract.
+            SourceError: a file vanished while it was read.
             ObjectChangedError: a file was overwritten while it was read; nothing was loaded.
         """
         from cloud_etl.extract.reader.read_batch import read_batch
@@ -93,8 +93,8 @@ class S3Extractor:
         self._progress.files(len(local), sum(file.ref.size_bytes for file in local))
         try:
             batch = read_batch(tuple(local), self._spec, self._run, self._progress)
-        except DataRefusedError:
-            # A file that was overwritten half-way looks broken; that is the better message.
+        except SourceError:
+            # A file that was replaced half-way may look gone; that it was overwritten is the better message.
             self._check_unchanged(local)
             raise
         self._check_unchanged(local)

@@ -48,7 +48,7 @@ def check_project(loaded: LoadedProject) -> None:
 
 
 def _environments(loaded: LoadedProject) -> Iterator[Problem]:
-    known = backends.names("cloud_etl.engines", "Engine")
+    known = backends.names(backends.ENGINES, "Engine")
     for name, environment in loaded.spec.environments.items():
         engine = environment.engine.name
         if "${" not in engine and engine not in known:

@@ -63,7 +63,7 @@ class Project:
         Raises:
             UsageError: no engine has that name.
         """
-        backends.backend("cloud_etl.engines", name, "Engine")
+        backends.backend(backends.ENGINES, name, "Engine")
         environment = self.loaded.environment
         return self._with(engine=environment.engine.model_copy(update={"name": name}))
 

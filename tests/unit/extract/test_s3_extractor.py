@@ -12,7 +12,7 @@ from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.progress import NoProgress
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.spec import PipelineSpec, S3Spec
-from cloud_etl.errors import DiskSpaceError, FileRefusedError, ObjectChangedError, SourceError, UnsafeKeyError
+from cloud_etl.errors import DiskSpaceError, ObjectChangedError, SourceError, UnsafeKeyError
 from cloud_etl.extract import listing
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.storage.folder_store import FolderStore
@@ -210,16 +210,16 @@ def test_a_file_overwritten_while_it_was_read_loads_nothing(store, extractor, re
         source.validate(local)
 
 
-def test_a_file_that_looks_broken_because_it_was_overwritten_is_reported_as_overwritten(store, extractor, reader):
+def test_a_file_that_looks_gone_because_it_was_overwritten_is_reported_as_overwritten(store, extractor, reader):
     store.write("raw/sales/a.csv", b"1,2")
     source = extractor()
     local = source.download(source.list(frozenset()).files)
 
     def refuse(*arguments: object) -> None:
-        raise FileRefusedError("no header", uri="file:///a.csv", code="no_header")
+        raise SourceError("a.csv is gone")
 
     reader.read_batch = refuse
-    with pytest.raises(FileRefusedError):
+    with pytest.raises(SourceError, match="is gone"):
         source.validate(local)
     store.write("raw/sales/a.csv", b"3,4")
     with pytest.raises(ObjectChangedError):
