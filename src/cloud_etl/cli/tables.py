@@ -142,15 +142,6 @@ def equations_table(ledger: RowLedger) -> Table:
     return table
 
 
-def checks_table(quality: QualityReport) -> Table:
-    """The checks: rows looked at, rows that failed, and what was seen."""
-    table = _table("Check", "On fail", ">Looked at", ">Failed", "Passed", "Seen")
-    for check in quality.checks:
-        counts = ["-" if rows is None else number(rows) for rows in (check.rows_checked, check.rows_failed)]
-        table.add_row(printable(check.name), check.on_fail, *counts, _yes_no(check.passed), printable(check.message))
-    return table
-
-
 def overview_table(pipelines: Iterable[PipelineReport]) -> Table:
     """One line per pipeline."""
     pipelines = list(pipelines)

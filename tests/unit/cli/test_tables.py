@@ -45,13 +45,6 @@ def test_the_list_of_runs_reads_as_reviewed(
     matches_snapshot("runs.txt", capsys.readouterr().out)
 
 
-def test_the_checks_read_as_reviewed(
-    samples: ModuleType, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tables.stdout_console().print(tables.checks_table(samples.quality()))
-    matches_snapshot("checks.txt", capsys.readouterr().out)
-
-
 def test_the_plan_reads_as_reviewed(matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]) -> None:
     tables.show_plan(plan())
     matches_snapshot("plan.txt", capsys.readouterr().out)
