@@ -27,7 +27,7 @@ $(POETRY):
 # The mirror plugin makes Poetry use the index's Simple API, which every index serves; the address is pip's own setting.
 $(BIN)/.installed: pyproject.toml poetry.lock | $(POETRY)
 	@mirror=$$(PYTHON="$(TOOLS)/bin/python" sh scripts/index_url.sh) && \
-	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) sync --no-interaction
+	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) sync --no-interaction --all-extras
 	@# Without bytecode each start of the command would compile pandas and pyspark anew where Python may not write it.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib src >/dev/null || true
 	@touch $@
