@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from cloud_etl.domain.quality import OnFail
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec_model import SpecModel as SpecModel
+from cloud_etl.domain.submit_spec import SubmitSpec
 from cloud_etl.domain.warehouse import DuckDbSpec as DuckDbSpec
 from cloud_etl.domain.warehouse import WarehouseSpec as WarehouseSpec
 
@@ -361,6 +362,7 @@ class EnvironmentSpec(SpecModel):
     engine: EngineSpec = Field(default_factory=EngineSpec, description="The engine.")
     warehouse: WarehouseSpec = Field(description="The warehouse.")
     log: LogSpec = Field(default_factory=LogSpec, description="The log.")
+    submit: SubmitSpec | None = Field(None, description="Where `cloud-etl submit` sends runs; nowhere without.")
     scratch: str | None = Field(
         None, description="Local folder for work files; below a folder store, else the system's."
     )
