@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cloud_etl.domain.submit_spec import SubmitSpec
 
 # Overrides that concern the sender alone: the job has a role, and its log is the service's.
-_SENDERS = re.compile(r"__(SUBMIT|LOG|S3__(ACCESS_KEY_ID|SECRET_ACCESS_KEY))(__|$)", re.IGNORECASE)
+_SENDERS = re.compile(
+    r"__(SUBMIT|LOG|S3__(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE))(__|$)", re.IGNORECASE
+)
 # spark.archives separates by commas, and # begins the name of the folder.
 _UNSAFE = re.compile(r"[\s,#'\"\\]")
 
@@ -81,12 +83,24 @@ def _of_environment(loaded: LoadedProject) -> Iterator[Problem]:
         yield problem("engine.name", f"a submitted run needs the spark engine, not {environment.engine.name}")
     if (file := _relative_file(environment)) is not None:
         yield problem("warehouse", f"{file} would be written beside the job's code and lost with it; use a server")
+    for section in ("s3", "warehouse"):
+        for key in _profiles(getattr(environment, section), section):
+            yield problem(key, "a job has no AWS profiles but its own role; set AWS_PROFILE here instead")
 
 
 def _relative_file(environment: EnvironmentSpec) -> str | None:
     """A warehouse file that lies beside the project."""
     paths = (getattr(kind, "path", None) for _, kind in environment.warehouse if isinstance(kind, BaseModel))
     return next((path for path in paths if path is not None and not str(path).startswith("/")), None)
+
+
+def _profiles(model: BaseModel, path: str) -> Iterator[str]:
+    """Paths of the settings that name an AWS profile of this machine."""
+    for key, value in model:
+        if isinstance(value, BaseModel):
+            yield from _profiles(value, f"{path}.{key}")
+        elif key == "profile" and value is not None:
+            yield f"{path}.{key}"
 
 
 def _of_sources(loaded: LoadedProject, names: Sequence[str]) -> Iterator[Problem]:
@@ -104,8 +118,9 @@ def _of_variables(loaded: LoadedProject, submit: SubmitSpec) -> Iterator[Problem
                 "variable under submit.variables",
                 variable,
             )
-    own = loaded.environment.model_copy(update={"submit": None})
-    for path, text in _texts(own, f"environments.{loaded.environment_name}"):
+    # As it is written: the references of what the sender needs are resolved already.
+    written = loaded.spec.environments[loaded.environment_name].model_copy(update={"submit": None})
+    for path, text in _texts(written, f"environments.{loaded.environment_name}"):
         for variable in variables_needed(text):
             if variable not in submit.variables:
                 yield loaded.origin(path).problem(

@@ -36,6 +36,9 @@ def project_pack(loaded: LoadedProject, spec: SubmitSpec) -> Pack:
     found.update(path for path in (root / PIPELINES_FOLDER).glob("*") if path.suffix in (".yaml", ".yml"))
     for module in _step_modules(loaded):
         found.update(_module_files(module, root))
+    redshift = loaded.environment.warehouse.redshift
+    if redshift is not None and redshift.tls.ca_file is not None:
+        found.add(_certificates(redshift.tls.ca_file, root))
     for glob in spec.include:
         found.update(_included(glob, root, _left_out(loaded, root)))
     _refuse_large(found, root)
@@ -86,6 +89,17 @@ def _imports(path: Path, root: Path) -> Iterator[str]:
             base = ".".join((*above, *([node.module] if node.module else [])))
             yield from ([base] if base else [])
             yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _certificates(ca_file: str, root: Path) -> Path:
+    """The file of certificates that the warehouse's connection trusts."""
+    path = (root / ca_file).resolve()
+    if not path.is_relative_to(root):
+        raise UsageError(
+            f"tls.ca_file {ca_file} lies outside the project, where a submitted run would not find it. Nothing was "
+            "sent. Put it into the project's folder."
+        )
+    return path
 
 
 def _included(glob: str, root: Path, left_out: tuple[Path, ...]) -> set[Path]:
