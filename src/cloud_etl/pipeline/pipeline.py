@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.quality import QualityReport
     from cloud_etl.domain.run import Listing
     from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.pipeline.wiring import Components
     from cloud_etl.quality.history import BatchHistory
     from cloud_etl.state.lease import Lease
@@ -147,7 +148,7 @@ class ETLPipeline:
             self._assess(batch, transformed, written, gate)
         with self._phase("publish"):
             outputs = Outputs(self._spec, self._run, self._parts.store, context)
-            published = self._publish(outputs, written, batch, frame.unique_keys)
+            published = self._publish(outputs, frame, written, batch)
         with self._phase("load"):
             self._load(batch, published)
             outputs.prune()
@@ -198,10 +199,8 @@ class ETLPipeline:
             log.warning("quality.warning", finding=warning)
         refuse(quality)
 
-    def _publish(
-        self, outputs: Outputs, written: Written, batch: Batch, unique_keys: tuple[frozenset[str], ...]
-    ) -> tuple[Published, ...]:
-        published = outputs.publish(written, batch, unique_keys)
+    def _publish(self, outputs: Outputs, frame: MarkedFrame, written: Written, batch: Batch) -> tuple[Published, ...]:
+        published = outputs.publish(frame, written, batch)
         self.account.publications = tuple(one.publication for one in published)
         ledger = self.account.ledger
         if ledger is not None:

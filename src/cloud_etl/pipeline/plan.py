@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.run import RunContext, SkippedFile
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.s3_extractor import S3Extractor
-from cloud_etl.pipeline.dry_run import DryReferences, output_schemas
+from cloud_etl.pipeline.dry_run import DryReferences, dry_schemas
 from cloud_etl.pipeline.estimate import estimate_rows
 from cloud_etl.pipeline.references import References
 from cloud_etl.transform.port import StepContext
@@ -137,7 +137,7 @@ class _Planner:
         real = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
         references = DryReferences(parts.project.pipelines, session, self._planned, real)
         context = StepContext(session, run, references, work, parts.project.root)
-        schemas = output_schemas(spec, context)
+        schemas = dry_schemas(spec, context)
         self._planned |= schemas
         return tuple(
             PlannedTable(
