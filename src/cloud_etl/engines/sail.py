@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloud_etl.engines.failures import quiet_client
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -61,7 +62,9 @@ class Engine:
         server, self._server = self._server, None
         try:
             if session is not None:
-                session.stop()
+                # After Ctrl-C the server may be gone before its session: nothing is lost by that.
+                with quiet_client():
+                    session.stop()
         finally:
             if server is not None and server.running:
                 server.stop()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl.config.findings import dotted
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, Schema
 from cloud_etl.engines.spark_manager import SparkManager
@@ -87,7 +88,7 @@ def check_with_engine(project: LoadedProject) -> None:
     """Let the engine analyse every pipeline: functions, types, SQL and user code, with no row and no warehouse.
 
     Raises:
-        ConfigError: every finding, at the pipeline's transform.
+        ConfigError: every finding.
         EngineError: the engine cannot be started.
     """
     engine = project.environment.engine
@@ -108,7 +109,8 @@ def check_with_engine(project: LoadedProject) -> None:
                 except EngineError:
                     raise
                 except CloudEtlError as exc:
-                    problems.append(project.place(name, ("transform",)).problem(f"{name}: {exc}"))
+                    where = f"{dotted(exc.place)}: " if exc.place else ""
+                    problems.append(project.place(name, exc.place).problem(f"{where}{exc}"))
     if problems:
         raise ConfigError(problems)
 

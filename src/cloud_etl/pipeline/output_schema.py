@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
 from cloud_etl.engines.marked_frame import FATE, column
-from cloud_etl.errors import TargetError
+from cloud_etl.errors import TargetError, at
 from cloud_etl.transform.aggregation import folded
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ def output_schemas(spec: PipelineSpec, frame: DataFrame, contract: Schema) -> di
         TargetError: a column has a type that no table takes.
     """
     rows = frame.drop(FATE, ROW_ID)
-    return {output.name: _schema_of(_shaped(output, rows), contract) for output in spec.outputs}
+    schemas = {}
+    for number, output in enumerate(spec.outputs):
+        with at("outputs", number):
+            schemas[output.name] = _schema_of(_shaped(output, rows), contract)
+    return schemas
 
 
 def _shaped(output: OutputSpec, frame: DataFrame) -> DataFrame:

@@ -31,3 +31,36 @@ def test_types_that_only_the_engine_has_are_planned_as_the_table_takes_them(shop
 def test_a_type_that_no_table_takes_is_a_finding(shop: Path) -> None:
     with pytest.raises(ConfigError, match=r"extra\.yaml:\d+: .*column x has type array<int>, which no table takes"):
         with_transform(shop, '  - derive: {x: "array(1, 2)"}\n').validate()
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "finding"),
+    [
+        (5, "  - filter: {r: 'summ(a) > 1'}\n", "transform[0].filter: filter.r: unknown function: summ"),
+        (
+            7,
+            "  - drop_nulls: [a]\n  - sql: 'select nope from input'\n",
+            "transform[1].sql: sql: there is no column 'nope'",
+        ),
+    ],
+)
+def test_what_the_engine_refuses_is_told_at_the_line_of_the_step(
+    shop: Path, line: int, text: str, finding: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        with_transform(shop, text).validate()
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.message.partition(";")[0]) == (line, finding)
+
+
+def test_what_the_engine_refuses_is_told_at_the_line_of_the_check_and_of_the_output(shop: Path) -> None:
+    text = (shop / "pipelines/orders.yaml").read_text()
+    (shop / "pipelines/orders.yaml").write_text(text.replace("sum(amount)", "summ(amount)"))
+    (shop / "pipelines/customers.yaml").write_text(
+        (shop / "pipelines/customers.yaml").read_text() + "quality:\n  checks:\n    - expression: {that: 'name'}\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        Project.open(shop).validate()
+    assert [(one.line, one.message.partition(": ")[0]) for one in raised.value.problems] == [
+        (12, "quality.checks[0].expression"), (24, "outputs[1]"),
+    ]  # fmt: skip
