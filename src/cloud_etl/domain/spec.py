@@ -65,6 +65,9 @@ TYPE_PATTERN = (
 )
 
 
+SHARE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$"
+
+
 def _column_type(value: object) -> object:
     return ColumnType.parse(value) if isinstance(value, str) else value
 
@@ -160,9 +163,11 @@ class CheckSpec(Family):
 
 
 def _share(value: object) -> object:
-    if isinstance(value, str) and value.strip().endswith("%"):
-        return float(value.strip().removesuffix("%")) / 100
-    return value
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(SHARE_PATTERN, value, re.ASCII):
+        raise ValueError("write a number of records such as 100, or a share such as 5%")
+    return float(value.strip().removesuffix("%")) / 100
 
 
 class Limits(SpecModel):
@@ -172,9 +177,7 @@ class Limits(SpecModel):
     rejected_above: (
         Annotated[
             float | int,
-            BeforeValidator(
-                _share, json_schema_input_type=float | int | Annotated[str, Field(pattern=r"^\s*[0-9.]+\s*%\s*$")]
-            ),
+            BeforeValidator(_share, json_schema_input_type=float | int | Annotated[str, Field(pattern=SHARE_PATTERN)]),
         ]
         | None
     ) = Field(None, ge=0, description="Most rejected rows: a number, or a share such as 5%.")
@@ -212,6 +215,11 @@ Encoding = Literal[
 ]  # fmt: skip
 
 
+# Schema of the load ledger in every warehouse.
+BOOKKEEPING = "cloud_etl"
+_TABLE_PART = re.compile(r"[^\W\d][\w$ -]*")
+
+
 class LoadSpec(SpecModel):
     """The warehouse table an output goes into."""
 
@@ -238,6 +246,11 @@ class LoadSpec(SpecModel):
     def _qualified(cls, value: str) -> str:
         if value.count(".") != 1 or not all(value.split(".")):
             raise ValueError("write the table as schema.table")
+        schema, table = value.split(".")
+        if not _TABLE_PART.fullmatch(schema) or not _TABLE_PART.fullmatch(table):
+            raise ValueError("letters, digits, _, $, - and blanks only in the names of schema and table")
+        if schema.lower() == BOOKKEEPING:
+            raise ValueError(f"schema {BOOKKEEPING} holds what cloud-etl itself remembers of loads; choose another")
         return value
 
     @model_validator(mode="after")
@@ -315,7 +328,9 @@ class EngineSpec(SpecModel):
     """The engine that runs the transform."""
 
     name: str = Field("sail", description="Engine by its file name in cloud_etl/engines.")
-    memory: str = Field("2GB", pattern=r"^\d+(MB|GB)$", description="Memory pool of the engine.")
+    memory: str = Field(
+        "2GB", pattern=r"^\d+(MB|GB)$", examples=["512MB", "2GB"], description="Memory pool of the engine."
+    )
     cores: int | None = Field(None, ge=1, description="Cores for engine and reader; those of the machine without.")
 
 

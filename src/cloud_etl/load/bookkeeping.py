@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.spec import BOOKKEEPING
 from cloud_etl.errors import TargetError
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
             """Run one statement and give its rows."""
 
 
-SCHEMA = "cloud_etl"
-LEDGER = f"{SCHEMA}.etl_load_ledger"
-FILES = f"{SCHEMA}.etl_loaded_files"
+LEDGER = f"{BOOKKEEPING}.etl_load_ledger"
+FILES = f"{BOOKKEEPING}.etl_loaded_files"
 # Files per statement: a statement with thousands of values takes long to plan, and the Redshift Data API takes few.
 _AT_ONCE = 20
 
@@ -38,7 +38,7 @@ def ddl(dialect: Dialect) -> tuple[str, ...]:
     """Statements that make the tables where they are not there."""
     text, json_type = dialect.text_type, dialect.json_type
     return (
-        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        f"CREATE SCHEMA IF NOT EXISTS {BOOKKEEPING}",
         f"CREATE TABLE IF NOT EXISTS {LEDGER} (pipeline {text} NOT NULL, batch_id {text} NOT NULL, "
         f"run_id {text} NOT NULL, loaded_at TIMESTAMP NOT NULL, files BIGINT NOT NULL, tables {json_type} NOT NULL, "
         "PRIMARY KEY (pipeline, batch_id))",

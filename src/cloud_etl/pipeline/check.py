@@ -15,7 +15,7 @@ from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
-from cloud_etl.pipeline.expressions import columns_named, is_aggregate
+from cloud_etl.pipeline.expressions import columns_named, folds_rows, is_aggregate
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
 
@@ -84,6 +84,8 @@ def _flow(spec: PipelineSpec) -> _Flow:
         flow.findings.extend((path, message) for message in told)
         known = None if told and after is None else {**columns, **(after or {})}
         flow.findings.extend(_expressions(step.expressions, known, path))
+        if not step.barrier:
+            flow.findings.extend(_folding(step.expressions, path))
         columns = after
     for number, check in enumerate(spec.quality.checks):
         if isinstance(check, Check):
@@ -129,6 +131,7 @@ def _texts(value: object) -> Iterator[str]:
 def _check(check: Check, columns: Columns | None, path: YamlPath) -> Iterator[Finding]:
     yield from missing(check.columns_used, columns, path)
     yield from _expressions(check.expressions, columns, path)
+    yield from _folding(check.expressions, path)
     if columns is not None:
         yield from ((path, problem) for problem in check.type_problems(columns))
 
@@ -203,6 +206,17 @@ def _expressions(expressions: tuple[str, ...], columns: Columns | None, path: Ya
             # Expressions are read by the engine, which does not tell upper case from lower.
             known = {name.lower() for name in columns}
             yield from missing([name for name in named if name.lower() not in known], columns, path)
+
+
+def _folding(expressions: tuple[str, ...], path: YamlPath) -> Iterator[Finding]:
+    """Expressions that make one value of many rows, where each row has its own."""
+    for expression in expressions:
+        try:
+            folds = folds_rows(expression)
+        except ValueError:
+            continue  # said by `_expressions`
+        if folds:
+            yield path, f"{expression!r} folds rows; fold them with aggregate, or write a window: ... over (...)"
 
 
 def _twice(names: tuple[str, ...], path: YamlPath) -> Iterator[Finding]:

@@ -81,7 +81,9 @@ def dry_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
     nothing = Batch("dry-run", (), (), contract, (), 0, (), 0)
     marked = DataTransformer(context).run(spec, nothing).frame
     gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references))
-    return output_schemas(spec, gate.mark(marked).frame, contract)
+    accepted = gate.mark(marked)
+    gate.rehearse(accepted)
+    return output_schemas(spec, accepted.frame, contract)
 
 
 def check_with_engine(project: LoadedProject) -> None:

@@ -57,6 +57,19 @@ class QualityGate:
                     frame = self._reject(frame, check)
         return frame
 
+    def rehearse(self, frame: MarkedFrame) -> None:
+        """Let the engine analyse the conditions that `mark` leaves to `assess`; no row and no reference is read.
+
+        Raises:
+            ConfigError: a check does not fit the columns of the frame.
+        """
+        for number, check in enumerate(self._spec.checks):
+            if not isinstance(check, RowCheck) or isinstance(check, ComparingCheck) or check.references:
+                continue
+            if check.on_fail != "reject":
+                with at("quality", "checks", number, check.kind):
+                    check.prepare(frame, self._context)
+
     def assess(
         self,
         written: Written,

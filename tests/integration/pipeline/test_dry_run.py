@@ -38,7 +38,7 @@ def test_a_type_that_no_table_takes_is_a_finding(shop: Path) -> None:
     [
         (5, "  - filter: {r: 'summ(a) > 1'}\n", "transform[0].filter: filter.r: unknown function: summ"),
         (
-            7,
+            6,
             "  - drop_nulls: [a]\n  - sql: 'select nope from input'\n",
             "transform[1].sql: sql: there is no column 'nope'",
         ),
@@ -62,5 +62,16 @@ def test_what_the_engine_refuses_is_told_at_the_line_of_the_check_and_of_the_out
     with pytest.raises(ConfigError) as raised:
         Project.open(shop).validate()
     assert [(one.line, one.message.partition(": ")[0]) for one in raised.value.problems] == [
-        (12, "quality.checks[0].expression"), (24, "outputs[1]"),
+        (12, "quality.checks[0].expression"), (23, "outputs[1]"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("that", "finding"), [("name", "gives string, not true or false"), ("summ(name)", "unknown function: summ")]
+)
+def test_a_check_that_only_warns_is_analysed_too(shop: Path, that: str, finding: str) -> None:
+    customers = shop / "pipelines/customers.yaml"
+    check = f"quality:\n  checks:\n    - expression: {{that: {that}, on_fail: warn}}\n"
+    customers.write_text(customers.read_text() + check)
+    with pytest.raises(ConfigError, match=rf"customers\.yaml:12: quality\.checks\[0\]\.expression: .*{finding}"):
+        Project.open(shop).validate()

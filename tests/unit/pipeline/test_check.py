@@ -8,7 +8,7 @@ from cloud_etl import backends
 from cloud_etl.config.config import load_project
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import ColumnType
-from cloud_etl.domain.spec import StepSpec
+from cloud_etl.domain.spec import LoadSpec, StepSpec
 from cloud_etl.errors import ConfigError
 from cloud_etl.pipeline.check import check_project
 from cloud_etl.transform.port import Step
@@ -361,3 +361,38 @@ def test_a_default_must_fit_its_type(findings, kind, good, bad):
     found = findings(column(bad))
     assert len(found) == 1
     assert found[0].startswith(f"0.yaml:7: schema.x.default: the default does not fit the type {kind}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "transform:\n  - make: {x: sum(amount)}\n" + OUTPUT,
+        HEAD + "quality:\n  checks:\n    - expression: {that: sum(amount) > 1}\n" + OUTPUT,
+    ],
+)
+def test_an_expression_of_one_row_may_not_fold_rows(findings, text):
+    (finding,) = findings(text)
+    assert "folds rows; fold them with aggregate, or write a window: ... over (...)" in finding
+
+
+def test_a_window_over_the_rows_gives_each_row_its_own(findings):
+    assert findings(HEAD + "transform:\n  - make: {x: sum(amount) over (partition by order_id)}\n" + OUTPUT) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("cloud_etl.etl_load_ledger", "holds what cloud-etl itself remembers"),
+        ("CLOUD_ETL.mine", "holds what cloud-etl itself remembers"),
+        ('s.t"; drop table x', "letters, digits"),
+        ("s.t\\nu", "letters, digits"),
+    ],
+)
+def test_tables_of_cloud_etl_itself_and_names_that_look_like_sql_are_refused(table, message):
+    with pytest.raises(ValueError, match=message):
+        LoadSpec(table=table.replace("\\n", "\n"))
+
+
+@pytest.mark.parametrize("table", ["shop.sales_fact", "Größe.t 1", "s.a-b$c"])
+def test_odd_names_of_tables_are_names(table):
+    assert LoadSpec(table=table).table == table

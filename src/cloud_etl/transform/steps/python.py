@@ -40,7 +40,11 @@ class Python(Step):
 
     kind: ClassVar[str] = "python"
     wrap: ClassVar[str] = "function"
-    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function of the project.")
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        examples=["cleaning:tidy"],
+        description="module:function of the project.",
+    )
 
     @property
     def barrier(self) -> bool:
