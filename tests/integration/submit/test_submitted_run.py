@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+pytest.importorskip("cloud_etl.engines.spark", reason="runs are submitted to the spark engine")
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("submitted_run")]
 # What a cluster has of its own; grpc and those after it belong to the in-process engine.
 CLUSTERS = ("pyspark", "py4j", "pysail", "grpc", "grpc_status", "google", "zstandard")
