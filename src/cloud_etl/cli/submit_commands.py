@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,10 +55,10 @@ def submit(
     if pack is not None:
         _pack(opened, names, pack, as_json=as_json)
         return 0
-    with _shown(opened) as tell:
-        submission = _submission(opened, tell)
+    with _shown(opened) as shown:
+        submission = _submission(opened, shown)
         run = submission.find(follow) if follow else submission.send(_wanted(opened, names, run_date, strict))
-        report = None if detach else _followed(submission, run, tell)
+        report = None if detach else _followed(submission, run, shown)
     if report is None:
         _show_started(submission, run, opened, as_json=as_json)
         return 0
@@ -65,9 +66,16 @@ def submit(
     return report.ended_with(strict=strict or "--strict" in run.request.arguments)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is being done, on stderr; lasting lines only on a terminal, since elsewhere the log has them."""
+
+    tell: Tell
+    lasting: Tell
+
+
 @contextmanager
-def _shown(project: Project) -> Iterator[Tell]:
-    """What is being done: drawn on a terminal, log lines elsewhere."""
+def _shown(project: Project) -> Iterator[_Shown]:
     from cloud_etl.cli import tables
     from cloud_etl.config.secrets import known_secrets
     from cloud_etl.monitoring.logger import LogTargets, get_logger, start_logging
@@ -78,16 +86,16 @@ def _shown(project: Project) -> Iterator[Tell]:
     targets = LogTargets(console=console, console_level="warning" if drawn else None, file=False)
     with start_logging(spec, root, "submit", targets, known_secrets):
         if not drawn:
-            yield lambda text: get_logger().debug("submit.progress", doing=text)
+            yield _Shown(lambda text: get_logger().debug("submit.progress", doing=text), lambda text: None)
             return
         with console.status("") as status:
-            yield status.update
+            yield _Shown(status.update, console.print)
 
 
-def _submission(project: Project, tell: Tell) -> Submission:
+def _submission(project: Project, shown: _Shown) -> Submission:
     from cloud_etl.submit.submission import Submission
 
-    return Submission(project.loaded, tell)
+    return Submission(project.loaded, shown.tell)
 
 
 def _wanted(project: Project, names: tuple[str, ...], run_date: datetime | None, strict: bool) -> Wanted:
@@ -97,10 +105,11 @@ def _wanted(project: Project, names: tuple[str, ...], run_date: datetime | None,
     return Wanted(in_order(names, project.loaded.pipelines), (run_date or datetime.now(UTC)).date(), strict)
 
 
-def _followed(submission: Submission, run: SubmittedRun, tell: Tell) -> RunReport:
+def _followed(submission: Submission, run: SubmittedRun, shown: _Shown) -> RunReport:
     from cloud_etl.submit.follow import Follower
 
-    return Follower(submission.submitter, submission.store, run, tell).report()
+    shown.lasting(f"Run {run.run_id} is job run {run.job_id} in {submission.submitter.place}")
+    return Follower(submission.submitter, submission.store, run, shown.tell).report()
 
 
 def _show_started(submission: Submission, run: SubmittedRun, project: Project, *, as_json: bool) -> None:

@@ -59,6 +59,11 @@ class EmrServerlessSpec(SpecModel):
     dependencies: Literal["archive", "image"] = Field(
         "archive", description="Send this machine's packages as an archive, or rely on the application's own image."
     )
+    python: str | None = Field(
+        None,
+        pattern=r"^[\w./-]+$",
+        description="Python of the application; python3.N of this machine, or the image's, without.",
+    )
     driver: WorkerSpec = Field(default_factory=WorkerSpec, description="The driver.")
     executor: ExecutorSpec = Field(default_factory=ExecutorSpec, description="The executors.")
     spark_config: Mapping[str, str | int | float | bool] = Field(

@@ -47,22 +47,19 @@ def start_job_run(spec: EmrServerlessSpec, request: JobRequest) -> dict[str, obj
 def own_settings(spec: EmrServerlessSpec, request: JobRequest) -> dict[str, str]:
     """Settings that a run needs to find its code, and the sizes of its workers."""
     archives, path = [f"{request.project}#{PROJECT}"], [f"./{PROJECT}"]
-    settings = {}
+    python = spec.python
     if request.environment is not None:
         archives.insert(0, f"{request.environment}#{ENVIRONMENT}")
         path.insert(0, f"./{ENVIRONMENT}")
-        # Compiled packages fit one version of Python only; an image has its own.
-        python = f"python{request.python}"
-        settings = {
-            "spark.emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON": python,
-            "spark.emr-serverless.driverEnv.PYSPARK_PYTHON": python,
-            "spark.executorEnv.PYSPARK_PYTHON": python,
-        }
+        # Compiled packages fit one version of Python only.
+        python = python or f"python{request.python}"
+    pythons = ("emr-serverless.driverEnv.PYSPARK_DRIVER_PYTHON", "emr-serverless.driverEnv.PYSPARK_PYTHON",
+               "executorEnv.PYSPARK_PYTHON")  # fmt: skip
     return {
         "spark.archives": ",".join(archives),
         # Spark puts its own packages before it on the executors; the entry script does the same for the driver.
         "spark.executorEnv.PYTHONPATH": ":".join(path),
-        **settings,
+        **({f"spark.{name}": python for name in pythons} if python else {}),
         **_size("driver", spec.driver),
         **_size("executor", spec.executor),
         "spark.dynamicAllocation.maxExecutors": str(spec.executor.most),

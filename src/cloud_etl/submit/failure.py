@@ -11,7 +11,6 @@ from cloud_etl.errors import (
     DataRefusedError,
     LeaseHeldError,
     LedgerError,
-    ObjectMissingError,
     RunInterruptedError,
     TargetError,
     TemporaryError,
@@ -19,7 +18,7 @@ from cloud_etl.errors import (
     exit_code_of,
 )
 from cloud_etl.monitoring.redaction import Redactor
-from cloud_etl.submit.record import FOLDER
+from cloud_etl.submit.record import FOLDER, read_if_there
 
 if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
@@ -40,10 +39,10 @@ def write_failure(store: ObjectStore, run_id: str, error: BaseException) -> None
 
 def read_failure(store: ObjectStore, run_id: str) -> CloudEtlError | None:
     """The error that a job left, of a class with the same exit code; None where it left none."""
-    try:
-        body = json.loads(store.read(_key(run_id)))
-    except ObjectMissingError:
+    data = read_if_there(store, _key(run_id))
+    if data is None:
         return None
+    body = json.loads(data)
     code, text = int(body["exit_code"]), f"{body['error']} (run {run_id}, in its job)"
     if code > 128:
         return RunInterruptedError(text, code - 128)
@@ -51,4 +50,4 @@ def read_failure(store: ObjectStore, run_id: str) -> CloudEtlError | None:
 
 
 def _key(run_id: str) -> str:
-    return f"{FOLDER}/failures/{run_id}.json"
+    return f"{FOLDER}/runs/{run_id}/failure.json"

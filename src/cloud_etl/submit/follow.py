@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from cloud_etl.errors import (
     CloudEtlError,
     EngineError,
-    ObjectMissingError,
     RunInterruptedError,
     TemporaryError,
 )
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import get_logger
-from cloud_etl.state.journal import Journal
+from cloud_etl.state.journal import RUNS
 from cloud_etl.submit.failure import read_failure
+from cloud_etl.submit.record import how_to_follow, read_if_there
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunReport
@@ -83,30 +84,37 @@ class Follower:
                 if status.state != last:
                     last = status.state
                     log.info("submit.state", job=self._job, state=status.state, details=status.details)
-                self._tell(" ".join((status.state.lower(), self._last_step())).rstrip())
+                self._tell(f"run {self._run.run_id} is {status.state.lower()}{self._last_step()}")
                 if status.ended:
                     return status
             except TemporaryError as exc:
                 out_of_reach += wait
                 log.warning("submit.out_of_reach", job=self._job, error=str(exc))
                 if out_of_reach > self._pace.patience_seconds:
-                    raise TemporaryError(f"{exc} The run goes on. {self._how_to_follow()}") from exc
+                    raise TemporaryError(f"{exc} The run goes on. {how_to_follow(self._run)}") from exc
             self._pace.pause(wait)
             wait = min(wait * self._pace.growth, self._pace.longest_seconds)
 
     def _last_step(self) -> str:
-        """The newest step that the run has noted in the store, `sales_data: quality done`."""
-        entries = Journal(self._store, self._run.run_id).entries()
-        return f"{entries[-1].pipeline}: {entries[-1].step} done" if entries else ""
+        """The newest step that the run has noted in the store; told by the name of its note."""
+        # What is only shown must not end the following.
+        with suppress(CloudEtlError):
+            notes = self._store.list(f"{RUNS}/{self._run.run_id}/journal")
+            newest = max(notes, key=lambda info: info.modified_at, default=None)
+            if newest is not None:
+                _, pipeline, step = newest.key.rpartition("/")[2].removesuffix(".json").split("-", 2)
+                return f", {pipeline} has done: {step}"
+        return ""
 
     def _fetch(self, status: JobStatus) -> RunReport:
-        run_id = self._run.run_id
+        key = f"{RUNS}/{self._run.run_id}/report.json"
+        data = read_if_there(self._store, key)
+        if data is None:
+            raise self._without_report(status)
         try:
-            report = reports.from_json(Journal(self._store, run_id).read("report.json"))
-        except ObjectMissingError:
-            raise self._without_report(status) from None
+            report = reports.from_json(data)
         except ValueError as exc:
-            raise EngineError(f"{self._store.uri(f'runs/{run_id}/report.json')}: {exc}") from exc
+            raise EngineError(f"{self._store.uri(key)}: {exc}. Look at it with the version that the job has.") from exc
         if not status.succeeded and report.exit_code == 0:
             log.warning("submit.job_failed_after_the_run", job=self._job, state=status.state, details=status.details)
         return report
@@ -137,14 +145,10 @@ class Follower:
             self._submitter.cancel(self._job)
         except CloudEtlError as exc:
             raise RunInterruptedError(
-                f"{what} could not be cancelled and goes on: {exc} {self._how_to_follow()}", number
+                f"{what} could not be cancelled and goes on: {exc} {how_to_follow(self._run)}", number
             ) from exc
         raise RunInterruptedError(
             f"{what} is being cancelled in {self._submitter.place}; pipelines that it has loaded stay loaded, "
-            f"none is half loaded. {self._how_to_follow()}",
+            f"none is half loaded. {how_to_follow(self._run)}",
             number,
         ) from cause
-
-    def _how_to_follow(self) -> str:
-        env = self._run.request.arguments[self._run.request.arguments.index("--env") + 1]
-        return f"See how it ends with: cloud-etl submit --follow {self._run.run_id} --env {env}"

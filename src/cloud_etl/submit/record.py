@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.errors import ObjectMissingError, UsageError
+from cloud_etl.errors import UsageError
 from cloud_etl.submit.port import JobRequest
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 FOLDER = ".cloud-etl/submit"
 _SCHEMA_VERSION = 1
-_ENDING = ".json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +48,11 @@ class SubmittedRun:
         Raises:
             UsageError: none of that id was, or a later version of cloud-etl did it.
         """
-        try:
-            body = json.loads(store.read(_key(run_id)))
-        except ObjectMissingError:
-            known = [info.key.rpartition("/")[2].removesuffix(_ENDING) for info in store.list(f"{FOLDER}/runs")]
-            hint = did_you_mean(run_id, known)
-            raise UsageError(f"no run {run_id!r} was submitted in this environment{hint}") from None
+        data = read_if_there(store, _key(run_id))
+        if data is None:
+            hint = did_you_mean(run_id, store.folders(f"{FOLDER}/runs"))
+            raise UsageError(f"no run {run_id!r} was submitted in this environment{hint}")
+        body = json.loads(data)
         if body.pop("schema_version", None) != _SCHEMA_VERSION:
             raise UsageError(
                 f"run {run_id} was submitted by another version of cloud-etl. Follow it with that version."
@@ -63,9 +61,25 @@ class SubmittedRun:
         return SubmittedRun(body["backend"], request, body["job_id"])
 
 
+def how_to_follow(run: SubmittedRun) -> str:
+    """What to type to see how a run ends."""
+    env = run.request.arguments[run.request.arguments.index("--env") + 1]
+    return f"See how it ends with: cloud-etl submit --follow {run.run_id} --env {env}"
+
+
+def read_if_there(store: ObjectStore, key: str) -> bytes | None:
+    """Content of a small object, or None where there is none.
+
+    Found by listing its folder: to those who may list parts of a bucket only, S3 says of an object that is not there
+    that access is denied.
+    """
+    there = any(info.key == key for info in store.list(key.rpartition("/")[0]))
+    return store.read(key) if there else None
+
+
 def _tuples(request: dict[str, object]) -> dict[str, tuple[object, ...]]:
     return {name: tuple(value) for name, value in request.items() if isinstance(value, list)}
 
 
 def _key(run_id: str) -> str:
-    return f"{FOLDER}/runs/{run_id}{_ENDING}"
+    return f"{FOLDER}/runs/{run_id}/request.json"

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl import backends
-from cloud_etl.errors import ObjectMissingError, UsageError
+from cloud_etl.errors import RunInterruptedError, UsageError
 from cloud_etl.monitoring.figures import size
+from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline.check import check_project
 from cloud_etl.pipeline.wiring import open_store
 from cloud_etl.state.journal import new_run_id
@@ -26,7 +27,7 @@ from cloud_etl.submit.packages import environment_pack
 from cloud_etl.submit.port import JobRequest, Machine
 from cloud_etl.submit.preconditions import check_sendable, for_sending
 from cloud_etl.submit.project_pack import project_pack
-from cloud_etl.submit.record import FOLDER, SubmittedRun
+from cloud_etl.submit.record import FOLDER, SubmittedRun, how_to_follow
 
 if TYPE_CHECKING:
     from cloud_etl.config.config import LoadedProject
@@ -35,8 +36,10 @@ if TYPE_CHECKING:
     from cloud_etl.submit.pack import Pack
     from cloud_etl.submit.port import Submitter
 
+log = get_logger()
 Tell = Callable[[str], None]
 PACKAGE = "cloud_etl.submit"
+_PACKS = f"{FOLDER}/packs"
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9 /_.:=+@-]")
 _LONGEST_TAG = 256
 
@@ -101,7 +104,17 @@ class Submission:
         if run.job_id is not None:
             return run
         self._tell(f"starting in {self.submitter.place}")
-        return run.taken(self.submitter.start(run.request), self.store)
+        try:
+            run = run.taken(self.submitter.start(run.request), self.store)
+        except (KeyboardInterrupt, RunInterruptedError) as exc:
+            number = exc.signal_number if isinstance(exc, RunInterruptedError) else 2
+            raise RunInterruptedError(
+                f"run {run.run_id} was interrupted while it was started in {self.submitter.place}, which may have "
+                f"taken it. {how_to_follow(run)}",
+                number,
+            ) from exc
+        log.info("submit.started", run=run.run_id, job=run.job_id, place=self.submitter.place)
+        return run
 
     def find(self, run_id: str) -> SubmittedRun:
         """A run that was submitted before.
@@ -153,21 +166,28 @@ class Submission:
     def _upload(self, pack: Pack) -> str:
         """Uri of a pack in the store; it is written and sent only where the same content is not there yet."""
         self._tell(f"packing: {pack.name}")
-        key = f"{FOLDER}/{pack.file_name}"
-        if not _is_there(self.store, key):
+        key = f"{_PACKS}/{pack.file_name}"
+        if key not in self._there:
             with tempfile.TemporaryDirectory(prefix="cloud-etl-submit-") as folder:
                 path = Path(folder) / pack.file_name
                 pack.write(path)
-                self._tell(f"sending: {pack.name}, {size(path.stat().st_size)}")
+                size_bytes = path.stat().st_size
+                self._tell(f"sending: {pack.name}, {size(size_bytes)}")
                 self.store.upload(path, key)
+            log.info("submit.sent", pack=pack.name, size_bytes=size_bytes, uri=self.store.uri(key))
         return self.store.uri(key)
 
     def _upload_entry(self) -> str:
         data = entry_script()
-        key = f"{FOLDER}/entry-{hashlib.sha256(data).hexdigest()[:32]}.py"
-        if not _is_there(self.store, key):
+        key = f"{_PACKS}/entry-{hashlib.sha256(data).hexdigest()[:32]}.py"
+        if key not in self._there:
             self.store.write(key, data)
         return self.store.uri(key)
+
+    @property
+    def _there(self) -> frozenset[str]:
+        """Keys of what was sent before."""
+        return frozenset(info.key for info in self.store.list(_PACKS))
 
 
 def entry_script() -> bytes:
@@ -178,11 +198,3 @@ def entry_script() -> bytes:
 def this_machine() -> Machine:
     """What the packages of this Python were made for."""
     return Machine(platform.system().lower(), platform.machine(), sys.version_info[:2])
-
-
-def _is_there(store: ObjectStore, key: str) -> bool:
-    try:
-        store.find(key)
-    except ObjectMissingError:
-        return False
-    return True

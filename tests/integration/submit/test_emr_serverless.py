@@ -72,7 +72,7 @@ def test_the_job_run_is_the_one_that_was_asked_for_field_by_field(cloud):
             "spark.emr-serverless.executor.disk=20G", "spark.dynamicAllocation.maxExecutors=3",
         )
     )  # fmt: skip
-    assert submit["entryPoint"].startswith(f"{cloud.store}/.cloud-etl/submit/entry-")
+    assert submit["entryPoint"].startswith(f"{cloud.store}/.cloud-etl/submit/packs/entry-")
 
 
 def test_what_the_job_fetches_lies_in_the_store(cloud):
@@ -87,7 +87,7 @@ def test_what_is_in_the_store_already_is_not_sent_again(cloud):
     before = cloud.keys(".cloud-etl/submit/")
     _, again = sent(cloud, "20260201T000000Z-000000")
     added = set(cloud.keys(".cloud-etl/submit/")) - set(before)
-    assert added == {".cloud-etl/submit/runs/20260201T000000Z-000000.json"}
+    assert added == {".cloud-etl/submit/runs/20260201T000000Z-000000/request.json"}
     (cloud.root / "rules/limits.py").write_text("LEAST = 1\n")
     _, changed = sent(cloud, "20260202T000000Z-000000")
     assert changed.request.project != again.request.project

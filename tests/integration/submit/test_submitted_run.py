@@ -189,3 +189,35 @@ def test_packs_for_spark_submit_are_written_and_run_by_hand(shop, submit, servic
     assert [Path(name).name for name in written["files"]] == ["entry.py", "project.zip", "environment.tar.gz"]
     assert written["arguments"][-1] == "orders"
     assert shop.jobs == []
+
+
+def test_on_a_terminal_the_state_is_drawn_and_taken_off_again(shop):
+    out, err = os.openpty(), os.openpty()
+    command = [str(Path(sys.executable).with_name("cloud-etl")), "submit", "orders"]
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    process = subprocess.Popen(command, cwd=shop.root, env=environ, stdout=out[1], stderr=err[1])
+    os.close(out[1])
+    os.close(err[1])
+    job = the_job(shop, process)
+    job.state = "RUNNING"
+    shown = b""
+    deadline = time.monotonic() + 60
+    while b"is running" not in shown and time.monotonic() < deadline:
+        shown += os.read(err[0], 4096)
+    job.state = "CANCELLED"
+    code = process.wait(60)
+    while chunk := _left(err[0]):
+        shown += chunk
+    text = shown.decode()
+    assert code == 143
+    assert f"Run {job.client_token} is job run {job.id} in EMR Serverless application" in text
+    assert "submit.state" not in text
+    assert "\x1b[?25h" in text.rpartition("is running")[2]
+    assert "It was cancelled by somebody" in text
+
+
+def _left(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""

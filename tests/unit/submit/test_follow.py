@@ -94,7 +94,7 @@ def test_a_run_is_asked_for_ever_less_often_until_it_ends_and_its_report_is_give
     waiting = [status("SUBMITTED"), *[status("RUNNING")] * 12]
     followed = Followed(Place([*waiting, status("SUCCESS")]), store)
     assert followed.follower.report() == report
-    assert followed.told[0] == "submitted sales: quality done"
+    assert followed.told[0] == f"run {RUN_ID} is submitted, sales has done: quality"
     assert followed.pauses[0] == 2
     assert followed.pauses == sorted(followed.pauses)
     assert followed.pauses[-1] == 20
