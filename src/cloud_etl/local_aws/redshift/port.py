@@ -18,7 +18,7 @@ class RedshiftError(Exception):
         hint: what to do about it.
     """
 
-    def __init__(
+    def __init__(  # noqa: D107  the class says it
         self, message: str, *, sqlstate: str = "XX000", detail: str | None = None, hint: str | None = None
     ) -> None:
         super().__init__(message)
