@@ -10,8 +10,18 @@ from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHI
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
 from cloud_etl.local_aws.redshift.postgres import SUPERUSER
 
-_SCRIPTS = ("attributes.sql", "functions.sql")
+_SCRIPTS = ("attributes.sql", "functions.sql", "logs.sql", "views.sql", "svv.sql")
 _TEMPLATE = "template1"
+_READABLE = """
+GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA redshift_catalog TO PUBLIC;
+DO $$ DECLARE made oid; BEGIN
+  FOR made IN SELECT oid FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND oid >= 16384
+    AND relkind IN ('r', 'v') LOOP
+    EXECUTE format('GRANT SELECT ON %s TO PUBLIC', made::regclass);
+  END LOOP;
+END $$;
+"""
 
 
 def internal(socket_path: str, database: str) -> PostgresConnection:
@@ -40,7 +50,8 @@ def _install_catalog(admin: PostgresConnection) -> None:
     if admin.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'redshift_catalog'"):
         return
     script = "".join((files(__package__) / "catalog" / name).read_text() for name in _SCRIPTS)
-    admin.execute(f"BEGIN; {script} COMMIT")
+    # Redshift's own tables and views lie in pg_catalog, where nothing may be made otherwise.
+    admin.execute(f"BEGIN; SET LOCAL allow_system_table_mods = on; {script} {_READABLE} COMMIT")
 
 
 def _install_user(admin: PostgresConnection, user: str, password: str) -> None:

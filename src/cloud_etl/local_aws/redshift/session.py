@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cloud_etl.local_aws.redshift import auth, errors, install, protocol
+from cloud_etl.local_aws.redshift import auth, errors, install, protocol, trial
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
 from cloud_etl.local_aws.redshift.dialect.tokens import literal
@@ -83,7 +83,11 @@ class Session:
         backend = self._connect(parameters)
         relay = Relay(self._client, backend, extended="client_protocol_version" in parameters)
         self._greet(backend, parameters)
-        extended = Extended(relay, self._translate, lambda statement, forward: self._execute(relay, statement, forward))
+        extended = Extended(
+            relay,
+            translate=lambda sql: self._translate(backend, sql),
+            run=lambda statement, forward: self._execute(relay, statement, forward),
+        )
         while True:
             received = self._client.read()
             if received.kind == b"Q":
@@ -133,13 +137,16 @@ class Session:
         self._client.write(message(b"Z", backend.status))
         self._client.flush()
 
-    def _translate(self, sql: str) -> tuple[Statement, ...]:
-        return translate(sql, case_sensitive=self._case_sensitive)
+    def _translate(self, backend: PostgresConnection, sql: str) -> tuple[Statement, ...]:
+        statements = translate(sql, case_sensitive=self._case_sensitive)
+        return tuple(
+            trial.resolved(backend, statement) if statement.may_use_aliases else statement for statement in statements
+        )
 
     def _simple(self, relay: Relay, sql: str) -> None:
         """A simple query; statements that PostgreSQL can take together stay one implicit transaction."""
         try:
-            statements = self._translate(sql)
+            statements = self._translate(relay.backend, sql)
             if not statements:
                 self._client.write(message(b"I"))
             if all(statement.action is Action.FORWARD for statement in statements):

@@ -1,12 +1,10 @@
 CREATE SCHEMA redshift_catalog;
-GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
-ALTER DEFAULT PRIVILEGES IN SCHEMA redshift_catalog GRANT SELECT ON TABLES TO PUBLIC;
 
 -- What Redshift knows about a table and PostgreSQL does not. It lies in pg_description, under a class of its own: rows of a
 -- system catalogue take no part in serializable conflicts, so two sessions that create tables never disturb each other.
 CREATE TABLE redshift_catalog.attributes_class ();
 
-CREATE DOMAIN redshift_catalog.super AS jsonb;
+CREATE DOMAIN pg_catalog.super AS jsonb;
 
 CREATE VIEW redshift_catalog.table_attributes AS
 SELECT objoid AS table_id, description::jsonb AS attributes
@@ -188,17 +186,23 @@ BEGIN
   sent := coalesce(redshift_catalog.sent_attributes(), '{}');
   FOR changed IN
     SELECT DISTINCT objid FROM pg_event_trigger_ddl_commands() JOIN pg_catalog.pg_class ON pg_class.oid = objid
-    WHERE classid = 'pg_class'::regclass AND relkind = 'r' AND command_tag IN
+    WHERE classid = 'pg_catalog.pg_class'::regclass AND relkind = 'r' AND command_tag IN
       ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE')
   LOOP
     PERFORM redshift_catalog.keep_attributes(changed, sent);
     PERFORM redshift_catalog.keep_widths(changed);
   END LOOP;
+  IF sent ? 'late_binding' THEN
+    INSERT INTO pg_catalog.pg_description
+    SELECT objid, 'redshift_catalog.attributes_class'::regclass, 0, sent::text FROM pg_event_trigger_ddl_commands()
+    WHERE command_tag = 'CREATE VIEW'
+    ON CONFLICT (objoid, classoid, objsubid) DO UPDATE SET description = excluded.description;
+  END IF;
   PERFORM set_config('redshift.in_change', 'off', true);
 END $$;
 
 CREATE EVENT TRIGGER redshift_before_change ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
   EXECUTE FUNCTION redshift_catalog.before_change();
 CREATE EVENT TRIGGER redshift_after_change ON ddl_command_end
-  WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE')
+  WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE VIEW')
   EXECUTE FUNCTION redshift_catalog.after_change();

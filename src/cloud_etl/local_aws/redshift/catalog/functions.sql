@@ -130,8 +130,8 @@ $$;
 CREATE FUNCTION redshift_catalog.regexp_replace(value text, pattern text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
   $$ SELECT pg_catalog.regexp_replace(value, pattern, '', 'g') $$;
 
-CREATE FUNCTION redshift_catalog.json_parse(value text) RETURNS redshift_catalog.super LANGUAGE sql IMMUTABLE STRICT AS
-  $$ SELECT value::jsonb::redshift_catalog.super $$;
+CREATE FUNCTION redshift_catalog.json_parse(value text) RETURNS super LANGUAGE sql IMMUTABLE STRICT AS
+  $$ SELECT value::jsonb::super $$;
 CREATE FUNCTION redshift_catalog.compact(value jsonb) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
   SELECT string_agg(CASE WHEN piece[2] IS NULL THEN piece[1] ELSE piece[2] END, '')
   FROM regexp_matches(value::text, '("(?:[^"\\\\]|\\\\.)*"|[^",: ]+)|([,:]) ?', 'g') AS piece

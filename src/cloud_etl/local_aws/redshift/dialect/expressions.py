@@ -22,11 +22,12 @@ from cloud_etl.local_aws.redshift.dialect.types import split_type, to_postgres
 
 _DATE_PART_FIRST = {"DATEADD", "DATEDIFF", "DATE_PART", "DATE_DIFF", "DATE_ADD", "DATE_TRUNC", "PGDATE_PART"}
 _RENAMED = {"NVL": "coalesce", "ISNULL": "coalesce", "REPLICATE": "repeat"}
-_CATALOG_QUALIFIED = {"PG_CATALOG", "INFORMATION_SCHEMA"}
+_CATALOG_QUALIFIED = {"PG_CATALOG"}
 # Views and functions of the catalogue that stand before PostgreSQL's own of the same name.
 OVERRIDDEN = frozenset(
-    ("pg_constraint", "pg_user", "pg_group", "pg_database_info", "pg_table_def", "pg_get_constraintdef", "version",
-     "pg_attribute_encoding", "pg_class_info", "pg_external_schema", "pg_user_info")
+    ("pg_constraint", "pg_user", "pg_class", "pg_attribute", "pg_attrdef", "pg_namespace", "pg_get_constraintdef",
+     "pg_get_viewdef", "version", "sys_load_history", "sys_load_error_detail", "sys_unload_history", "stl_load_errors",
+     "stl_load_commits")
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cloud_etl.local_aws.redshift.dialect.create_table import Attributes
 from cloud_etl.local_aws.redshift.dialect.parameters import with_catalog
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewritten
 from cloud_etl.local_aws.redshift.dialect.tokens import (
@@ -65,8 +66,9 @@ def database(tokens: Tokens) -> Tokens:
 
 
 def view(tokens: Tokens) -> Tokens:
-    """CREATE VIEW; a late-binding one is bound at once."""
-    return without(tokens, "WITH NO SCHEMA BINDING")
+    """CREATE VIEW; a late-binding one is bound at once, and keeps its text."""
+    made = without(tokens, "WITH NO SCHEMA BINDING")
+    return made if made is tokens else [*made, Attributes({"late_binding": sql_of(tokens)}).comment()]
 
 
 def materialized_view(tokens: Tokens) -> Tokens:

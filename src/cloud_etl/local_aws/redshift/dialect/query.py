@@ -15,6 +15,8 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     tokenize,
 )
 
+_AFTER_CONDITION = ("", ")", "AND", "OR", "GROUP", "ORDER", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "MINUS", "HAVING")
+
 
 def rewrite(tokens: Tokens) -> Tokens:
     """A statement with these clauses in PostgreSQL's words."""
@@ -25,7 +27,19 @@ def rewrite(tokens: Tokens) -> Tokens:
         tokens = _top(tokens)
     if "MINUS" in said:
         tokens = _minus(tokens)
-    return tokens
+    return _conditions(tokens) if "WHERE" in said else tokens
+
+
+def _conditions(tokens: Tokens) -> Tokens:
+    """A number as a whole condition, as in WHERE 1, is a truth value."""
+    solid = significant(tokens)
+    made = list(tokens)
+    for index, at in enumerate(solid[:-1]):
+        following = solid[index + 1]
+        after = tokens[solid[index + 2]].upper if index + 2 < len(solid) else ""
+        if tokens[at].upper == "WHERE" and tokens[following].kind == NUMBER and after in _AFTER_CONDITION:
+            made[following] = Token(WORD, "false" if tokens[following].text == "0" else "true")
+    return made
 
 
 def _temporary(tokens: Tokens) -> Tokens:

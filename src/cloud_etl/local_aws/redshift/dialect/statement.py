@@ -32,6 +32,7 @@ class Statement:
         action: what the session does with it.
         tag: the command tag a client expects, when PostgreSQL's differs.
         settings: session parameters it sets, by name; None resets one.
+        may_use_aliases: whether a name of its SELECT list may be used again, see `dialect/aliases.py`.
     """
 
     sql: str
@@ -40,6 +41,7 @@ class Statement:
     action: Action = Action.FORWARD
     tag: str | None = None
     settings: tuple[tuple[str, str | None], ...] = ()
+    may_use_aliases: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from cloud_etl.local_aws.redshift.dialect import alter_table, data, expressions, objects, parameters, query
+from cloud_etl.local_aws.redshift.dialect import aliases, alter_table, data, expressions, objects, parameters, query
 from cloud_etl.local_aws.redshift.dialect.create_table import create_table
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewrite, Rewritten, Statement
 from cloud_etl.local_aws.redshift.dialect.tokens import (
@@ -20,6 +20,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     words,
 )
 
+_QUERIES = ("SELECT", "WITH", "INSERT")
 _TEMPORARY = ("TEMP", "TEMPORARY", "LOCAL", "GLOBAL")
 
 
@@ -100,7 +101,8 @@ def _statement(tokens: Tokens, original: str, case_sensitive: bool) -> Statement
     sql = sql_of(rewritten.tokens)
     if sql == sql_of(stripped(before)):
         sql = original
-    return Statement(sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings)
+    uses_aliases = verb in _QUERIES and aliases.may_use(rewritten.tokens)
+    return Statement(sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings, uses_aliases)
 
 
 def _verb(tokens: Sequence[Token]) -> str:
