@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_etl.local_aws.redshift.copy.binary import arrow_type
-from cloud_etl.local_aws.redshift.copy.failures import detailed, s3_failures, scan_error
+from cloud_etl.local_aws.redshift.copy.failures import SCAN_ERROR, ScanError, ScanFault, detailed, s3_failures
 from cloud_etl.local_aws.redshift.copy.parquet_schema import SchemaCheck, file_url
 from cloud_etl.local_aws.redshift.port import RedshiftError
 
@@ -35,7 +35,9 @@ _BATCH_BYTES = 16 << 20
 _BUFFERED_BYTES = 128 << 20
 _MOST_SUPER_STRING = 65_535
 _MOST_SUPER = 16 << 20
-_TOO_LONG = 15001
+_FETCH = _TOO_LONG = 15001
+_INVALID_VALUE = 15007
+_NULL = 8007
 _FOOTER_BYTES = 8
 
 
@@ -127,24 +129,22 @@ class ColumnarReader:
         return found
 
     def _unreadable(self, file: SourceFile, exc: RedshiftError) -> RedshiftError:
-        if "InternalError" in exc.message or "416" in str(exc.__cause__):
+        url = file_url(file.address, self._session)
+        if "InternalError" in exc.message:
             context = (
                 "Task failed due to an internal error. HTTP response error code: 416 Message: InvalidRange "
-                f"The requested range is not satisfiable, File name: {file_url(file.address, self._session)}"
+                f"The requested range is not satisfiable, File name: {url}"
             )
-            return scan_error(self._session, _TOO_LONG, context)
-        if "Error AccessDenied" in exc.message:
-            context = (
-                "Forbidden: HTTP response error code: 403 Message: AccessDenied Access Denied, File name: "
-                f"{file_url(file.address, self._session)}"
-            )
-            return scan_error(self._session, 15001, context)
-        return exc
+        elif "Error AccessDenied" in exc.message:
+            context = f"Forbidden: HTTP response error code: 403 Message: AccessDenied Access Denied, File name: {url}"
+        else:
+            return exc
+        return ScanError(self._session, ScanFault(_FETCH, context, url))
 
     def _no_parquet(self, file: SourceFile, found: bytes) -> RedshiftError:
         shown = found.decode("ascii", "backslashreplace")
-        context = f"File '{file_url(file.address, self._session)}' has an invalid version number: {shown}"
-        return scan_error(self._session, _TOO_LONG, context)
+        url = file_url(file.address, self._session)
+        return ScanError(self._session, ScanFault(_FETCH, f"File '{url}' has an invalid version number: {shown}", url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +168,12 @@ class _Conversion:
 
     def check_nulls(self, column: TableColumn, array: pa.Array) -> None:
         if column.not_null and array.null_count:
-            name = f"Cannot insert a NULL value into column {column.name}"
-            raise detailed(
-                self.session, name, 8007, f"File name: {file_url(self.file.address, self.session)}", "column:1"
-            )  # fmt: skip
+            error = f"Cannot insert a NULL value into column {column.name}"
+            raise self._fault(column, _NULL, "query execution", error)
+
+    def _fault(self, column: TableColumn, code: int, context: str, error: str = SCAN_ERROR) -> ScanError:
+        url = file_url(self.file.address, self.session)
+        return ScanError(self.session, ScanFault(code, f"{context}, File name: {url}", url, column.name, error))
 
     def _text(self, column: TableColumn, array: pa.Array) -> pa.Array:
         if pa.types.is_dictionary(array.type):
@@ -181,10 +183,10 @@ class _Conversion:
         longest = pc.max(lengths).as_py() or 0
         if longest > column.width:
             first = lengths.filter(pc.greater(lengths, column.width))[0].as_py()
-            raise scan_error(
-                self.session, _TOO_LONG,
+            raise self._fault(
+                column, _TOO_LONG,
                 f"The length of the data column {column.name} is longer than the length defined in the table. "
-                f"Table: {column.width}, Data: {first}, File name: {file_url(self.file.address, self.session)}",
+                f"Table: {column.width}, Data: {first}",
             )  # fmt: skip
         return array
 
@@ -193,10 +195,9 @@ class _Conversion:
             array.validate(full=True)
         except pa.ArrowInvalid as exc:
             if self.replacement is None:
-                raise scan_error(
-                    self.session, 15007,
-                    f"The data column {column.name} contains invalid or unsupported UTF-8 codepoints, File name: "
-                    f"{file_url(self.file.address, self.session)}",
+                raise self._fault(
+                    column, _INVALID_VALUE,
+                    f"The data column {column.name} contains invalid or unsupported UTF-8 codepoints",
                 ) from exc  # fmt: skip
             return pa.array([self._replaced(value) for value in array.view(pa.binary()).to_pylist()], pa.string())
         return array
@@ -216,10 +217,9 @@ class _Conversion:
         try:
             return array.cast(pa.int16())
         except pa.ArrowInvalid as exc:
-            raise scan_error(
-                self.session, 15007, f"Numeric overflow: column {column.name} of type SMALLINT, File name: "
-                f"{file_url(self.file.address, self.session)}",
-            ) from exc  # fmt: skip
+            raise self._fault(
+                column, _INVALID_VALUE, f"Numeric overflow: column {column.name} of type SMALLINT"
+            ) from exc
 
 
 def _as_json(array: pa.Array, session: SessionInfo) -> pa.Array:

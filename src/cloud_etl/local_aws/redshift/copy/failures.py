@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from cloud_etl.errors import CloudEtlError, ObjectMissingError
 from cloud_etl.local_aws.redshift.port import RedshiftError, SessionInfo
@@ -32,7 +33,7 @@ def detailed(
     session: SessionInfo, error: str, code: int, context: str, location: str = "dory_util.cpp:1450"
 ) -> RedshiftError:
     """An error with the block of lines that Redshift's leader puts into DETAIL."""
-    process = "worker_thread" if location.startswith("dory") else "padbmaster"
+    process = "padbmaster" if location.startswith(("s3", "spectrum")) else "worker_thread"
     lines = (
         _RULE,
         f"error:  {error}",
@@ -46,9 +47,31 @@ def detailed(
     return RedshiftError(error, sqlstate="XX000", detail="".join(f"\n  {line}" for line in lines))
 
 
-def scan_error(session: SessionInfo, code: int, context: str) -> RedshiftError:
-    """What the scan of a columnar file ends in."""
-    return detailed(session, SCAN_ERROR, code, context)
+@dataclass(frozen=True, slots=True)
+class ScanFault:
+    """What is wrong with a columnar file.
+
+    Attributes:
+        uri: the file as Redshift's messages name it.
+        column: of the table, empty where the whole file is off.
+    """
+
+    code: int
+    context: str
+    uri: str
+    column: str = ""
+    error: str = SCAN_ERROR
+
+
+class ScanError(RedshiftError):
+    """What the scan of a columnar file ends in; it stands in the system tables too."""
+
+    def __init__(self, session: SessionInfo, fault: ScanFault) -> None:
+        """Put the fault into the lines of DETAIL."""
+        location = "dory_util.cpp:1450" if fault.error == SCAN_ERROR else "column:1"
+        made = detailed(session, fault.error, fault.code, fault.context, location)
+        super().__init__(made.message, sqlstate=made.sqlstate, detail=made.detail)
+        self.fault = fault
 
 
 def s3_exception(code: str, prefix: str = "") -> RedshiftError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pyarrow as pa
 
-from cloud_etl.local_aws.redshift.copy.failures import scan_error
+from cloud_etl.local_aws.redshift.copy.failures import ScanError, ScanFault
 from cloud_etl.local_aws.redshift.port import RedshiftError, SessionInfo
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ class SchemaCheck:
         """
         wanted, found = len(self._target.columns), len(schema)
         if found > wanted or (found < wanted and not self._fill_record):
-            raise scan_error(
-                self._session, _UNMATCHED,
-                f"Unmatched number of columns between table and file. Table columns: {wanted}, "
-                f"Data columns: {found}, File name: {file_url(address, self._session)}",
-            )  # fmt: skip
+            url = file_url(address, self._session)
+            context = (
+                f"Unmatched number of columns between table and file. Table columns: {wanted}, Data columns: {found}, "
+                f"File name: {url}"
+            )
+            raise ScanError(self._session, ScanFault(_UNMATCHED, context, url))
         leaf = 0
         for column, field in zip(self._target.columns, schema, strict=False):
             leaves = _leaves(field.type)
@@ -65,17 +67,17 @@ class SchemaCheck:
         kind = str(field.type) if primitive is None else primitive.physical_type.lower()
         logical = _logical(primitive)
         shown = f"optional {kind} {field.name}" if field.nullable else f"required {kind} {field.name}"
-        return scan_error(
-            self._session, _INCOMPATIBLE,
-            f"File '{file_url(address, self._session)}' has an incompatible Parquet schema for column "
-            f"'{address.uri}.{column.name}'. Column type: {column.ddl}, Parquet schema:\\n{shown}{logical} "
-            f"[i:{place} d:1 r:0]",
-        )  # fmt: skip
+        url = file_url(address, self._session)
+        context = (
+            f"File '{url}' has an incompatible Parquet schema for column '{address.uri}.{column.name}'. "
+            f"Column type: {column.ddl}, Parquet schema:\\n{shown}{logical} [i:{place} d:1 r:0]"
+        )
+        return ScanError(self._session, ScanFault(_INCOMPATIBLE, context, url, column.name))
 
 
 def file_url(address: S3Address, session: SessionInfo) -> str:
     """How Redshift's messages name a file."""
-    return f"https://s3.{session.s3.region}.amazonaws.com/{address.bucket}/{address.key}"
+    return f"https://s3.{session.s3.region}.amazonaws.com/{address.bucket}/{quote(address.key)}"
 
 
 def _leaves(kind: pa.DataType) -> int:

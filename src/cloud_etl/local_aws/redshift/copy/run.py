@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.local_aws.redshift.copy.binary import HEADER, TRAILER, encode
 from cloud_etl.local_aws.redshift.copy.columnar import ColumnarReader, check_options
 from cloud_etl.local_aws.redshift.copy.copy_parser import parse_copy
-from cloud_etl.local_aws.redshift.copy.failures import SCAN_ERROR
+from cloud_etl.local_aws.redshift.copy.failures import ScanError
 from cloud_etl.local_aws.redshift.copy.journal import Journal, Load, LoadedFile, LoadError, Unload
 from cloud_etl.local_aws.redshift.copy.objects import Objects
 from cloud_etl.local_aws.redshift.copy.pump import pumped
@@ -116,7 +116,7 @@ class _Copy:
             chunks = self._columnar(sources, objects) if self.statement.columnar else self._rows(sources, objects)
             self._load(backend, chunks)
             failed = False
-        except RedshiftError as exc:
+        except ScanError as exc:
             self._note_scan_error(exc)
             raise
         finally:
@@ -175,14 +175,12 @@ class _Copy:
                 f"Load into table '{self.target.table}' failed.  Check 'stl_load_errors' system table for details."
             )
 
-    def _note_scan_error(self, exc: RedshiftError) -> None:
+    def _note_scan_error(self, exc: ScanError) -> None:
         """What stopped a columnar COPY goes into the system tables as well."""
-        if exc.message != SCAN_ERROR or exc.detail is None:
-            return
-        lines = dict(line.strip().partition(":")[::2] for line in exc.detail.splitlines() if ":" in line)
-        context = lines.get("context", "").strip()
-        uri = context.partition("File name: ")[2] or self.statement.source
-        self.errors.append(LoadError(uri, 0, "", "", "", 0, "", "", int(lines["code"]), context))
+        fault = exc.fault
+        column = next((one for one in self.target.columns if one.name == fault.column), None)
+        kind, length = (column.type, column.shown_length) if column else ("", "")
+        self.errors.append(LoadError(fault.uri, 0, fault.column, kind, length, 0, "", "", fault.code, fault.context))
         self.error_count += 1
 
     def _summary(self, failed: bool) -> Load:

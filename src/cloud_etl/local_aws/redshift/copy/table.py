@@ -51,6 +51,11 @@ class TableColumn:
         return self.type in ("varchar", "char")
 
     @property
+    def shown_length(self) -> str:
+        """The length as the tables of load errors show it."""
+        return f"{self.precision},{self.scale}" if self.type == "numeric" else str(self.width)
+
+    @property
     def ddl(self) -> str:
         """The type as the messages about Parquet files spell it."""
         if self.type == "numeric":

@@ -51,8 +51,11 @@ class _Parser:
         authorization = self._authorization.done()
         if not authorization.given:
             raise RedshiftError("No authorization was given for UNLOAD: name an IAM_ROLE or CREDENTIALS.")
+        given = frozenset(self._options)
+        if self._options.get("format") == "CSV":
+            self._options.setdefault("delimiter", ",")
         statement = UnloadStatement(query, target, authorization, **self._options)  # type: ignore[arg-type]  # by name
-        _check(statement, frozenset(self._options))
+        _check(statement, given)
         return statement
 
     def _clause(self) -> None:

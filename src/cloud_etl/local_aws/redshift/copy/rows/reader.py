@@ -114,8 +114,7 @@ class RowReader:
         column = self._columns[place]
         value: Field = record.fields[place]
         position = sum(len(field or "") + 1 for field in record.fields[:place])
-        length = f"{column.precision},{column.scale}" if column.type == "numeric" else str(column.width or 0)
         return LoadError(
-            uri, record.line, column.name, column.type, length, position, record.raw, value or "", fault.code,
-            fault.reason,
+            uri, record.line, column.name, column.type, column.shown_length, position, record.raw, value or "",
+            fault.code, fault.reason,
         )  # fmt: skip
