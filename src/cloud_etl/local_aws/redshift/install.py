@@ -10,7 +10,7 @@ from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHI
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
 from cloud_etl.local_aws.redshift.postgres import SUPERUSER
 
-_SCRIPTS = ("attributes.sql", "functions.sql")
+_SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql")
 _TEMPLATE = "template1"
 
 

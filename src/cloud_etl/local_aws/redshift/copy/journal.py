@@ -162,7 +162,7 @@ class Journal:
             return
         columns = ", ".join(rows[0])
         values = ", ".join(f"({', '.join(_sql(value) for value in row.values())})" for row in rows)
-        self._backend.execute(f"insert into pg_catalog.{table} ({columns}) values {values}")
+        self._backend.execute(f"insert into redshift_catalog.{table} ({columns}) values {values}")
 
 
 def _sql(value: Value) -> str:
