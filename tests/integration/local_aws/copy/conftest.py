@@ -94,7 +94,7 @@ class Client:
 def client(redshift_server) -> Iterator[Client]:
     with redshift_connector.connect(
         host=redshift_server.host, port=redshift_server.port, database=redshift_server.database,
-        user=redshift_server.user, password=redshift_server.password, ssl=True, sslmode="require",
+        user=redshift_server.user, password=redshift_server.password, ssl=False,
     ) as connection:  # fmt: skip
         connection.autocommit = True
         schema = f"s{uuid.uuid4().hex[:12]}"
