@@ -27,6 +27,7 @@ class PostgresConnection:
         Raises:
             RedshiftError: PostgreSQL refuses the user or the database.
         """
+        self.socket_path = socket_path
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(socket_path)
         self.wire = Wire(sock)

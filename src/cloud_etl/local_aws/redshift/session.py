@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cloud_etl.local_aws.redshift import auth, errors, install, protocol, trial
+from cloud_etl.local_aws.redshift import auth, errors, install, protocol, transfer, trial
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
-from cloud_etl.local_aws.redshift.dialect.tokens import literal
 from cloud_etl.local_aws.redshift.dialect.translate import translate
 from cloud_etl.local_aws.redshift.extended import Extended
 from cloud_etl.local_aws.redshift.port import RedshiftError, S3Settings, SessionInfo
@@ -225,4 +224,5 @@ class Session:
         )  # fmt: skip
 
     def _transfer(self, relay: Relay, statement: Statement) -> None:
-        raise RedshiftError(f"{statement.verb} is not there yet {literal('')}", sqlstate="0A000")
+        run = transfer.copy if statement.action is Action.COPY else transfer.unload
+        run(self._client, relay.backend, statement.original, self._info(relay.backend))
