@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from cloud_etl.domain.spec import S3Spec
+from cloud_etl.local_aws.redshift.port import S3Settings
+from cloud_etl.local_aws.redshift.server import RedshiftServer
+from cloud_etl.local_aws.redshift.settings import ServerSettings
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test-secret-key"
@@ -75,6 +78,14 @@ def moto_server() -> Iterator[S3Server]:
     started.client().create_bucket(Bucket=BUCKET)
     yield started
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redshift_server(moto_server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedshiftServer]:
+    """The local Redshift server, its COPY and UNLOAD at the S3 server beside it."""
+    s3 = S3Settings(moto_server.endpoint, access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY)
+    with RedshiftServer(ServerSettings(tmp_path_factory.mktemp("redshift"), s3)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cloud_etl.cli import config_commands, project_commands, record_commands, run_commands, submit_commands
+from cloud_etl.cli import (
+    config_commands,
+    local_commands,
+    project_commands,
+    record_commands,
+    run_commands,
+    submit_commands,
+)
 from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ app = typer.Typer(
     epilog="Begin with: cloud-etl init my-project && cd my-project && cloud-etl run --all",
 )
 config_app = typer.Typer(no_args_is_help=True, help="Show the configuration in force.")
+local_app = typer.Typer(no_args_is_help=True, help="AWS on this machine: S3, AWS APIs, a Redshift-compatible server.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rejected records.")
 
 _received: list[int] = []
@@ -43,6 +51,10 @@ app.command("init", rich_help_panel=SET_UP)(project_commands.init)
 app.command("demo", rich_help_panel=SET_UP)(project_commands.demo)
 config_app.command("show")(config_commands.show)
 app.add_typer(config_app, name="config", rich_help_panel=SET_UP)
+local_app.command("up")(local_commands.up)
+local_app.command("down")(local_commands.down)
+local_app.command("status")(local_commands.status)
+app.add_typer(local_app, name="local", rich_help_panel=SET_UP)
 app.command("schema", rich_help_panel=SET_UP)(config_commands.schema)
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from cloud_etl import backends
 from cloud_etl.config.findings import confused, dotted, problems_of
 from cloud_etl.config.overlay import ENVIRONMENTS, merge_environments
-from cloud_etl.config.project_files import PROJECT_FILE, overlooked, read_files, with_overrides
+from cloud_etl.config.project_files import LOCAL_ENVIRONMENT, PROJECT_FILE, overlooked, read_files, with_overrides
 from cloud_etl.config.secrets import Fetch, reference_error, resolve_environment
 from cloud_etl.config.yaml_positions import Document, Place, YamlPath, place_of, walk
 from cloud_etl.domain.hints import did_you_mean
@@ -165,7 +165,10 @@ def _choose(env: str | None, environ: Mapping[str, str], spec: ProjectSpec, docu
     name = env or from_variable or spec.default_environment
     if name in spec.environments:
         return name
-    message = f"there is no environment {name!r}{did_you_mean(name, spec.environments)}"
+    hint = did_you_mean(name, spec.environments)
+    if name == LOCAL_ENVIRONMENT:
+        hint = " while no local AWS is up; start it with: cloud-etl local up"
+    message = f"there is no environment {name!r}{hint}"
     if env:
         raise UsageError(message)
     if from_variable:

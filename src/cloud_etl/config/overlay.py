@@ -74,6 +74,12 @@ def apply_override(document: Document, override: Override) -> Document:
     return Document(document.file, data, {**document.places, **places})
 
 
+def lay_over(base: Document, document: Document) -> Document:
+    """The document with what it does not say itself taken from a base; mappings are merged."""
+    data = _merged_maps(base.data, document.data)
+    return Document(document.file, data, {**base.places, **document.places})
+
+
 def merge_environments(document: Document) -> tuple[Document, list[Problem]]:
     """Follow `extends`: an environment gets what it does not say itself from its base, and so on.
 

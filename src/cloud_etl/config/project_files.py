@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloud_etl.config.overlay import apply_override, find_override, variables
+from cloud_etl.config.overlay import apply_override, find_override, lay_over, variables
 from cloud_etl.config.yaml_positions import Document, read_yaml
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.spec import PipelineSpec, ProjectSpec
@@ -14,6 +14,9 @@ from cloud_etl.errors import ConfigError, Problem
 
 PROJECT_FILE = "cloud-etl.yaml"
 PIPELINES_FOLDER = "pipelines"
+LOCAL_ENVIRONMENT = "local-aws"
+# Written by `cloud-etl local up` with the addresses of its servers, so that nobody's own file is edited.
+LOCAL_ENVIRONMENT_FILE = ".local-aws/environment.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,19 @@ def read_files(root: Path, problems: list[Problem]) -> ProjectFiles:
             if path.name == PROJECT_FILE:
                 # Without the project nothing below can be judged, but the syntax of the other files still can.
                 documents.append(Document(_shown(path), {}, {}))
-    return ProjectFiles(documents[0], tuple(documents[1:]))
+    return ProjectFiles(_with_local_environment(documents[0], root, problems), tuple(documents[1:]))
+
+
+def _with_local_environment(project: Document, root: Path, problems: list[Problem]) -> Document:
+    """The project with the environment of a local AWS, where one is up; what the project says itself goes before."""
+    path = root / LOCAL_ENVIRONMENT_FILE
+    if not project.places or not path.is_file():
+        return project
+    try:
+        return lay_over(read_yaml(path, _shown(path)), project)
+    except ConfigError as exc:
+        problems += exc.problems
+        return project
 
 
 def with_overrides(files: ProjectFiles, environ: Mapping[str, str], problems: list[Problem]) -> ProjectFiles:

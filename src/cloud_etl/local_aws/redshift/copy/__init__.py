@@ -1,0 +1,1 @@
+"""COPY from S3 and UNLOAD to S3."""

@@ -1,0 +1,1 @@
+"""Text files, row by row: delimited, CSV, JSON and fixed width."""

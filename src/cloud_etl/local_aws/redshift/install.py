@@ -1,0 +1,67 @@
+"""The catalogue in every database: installed once in the template that new databases are made from."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+
+from cloud_etl.local_aws.redshift.backend import PostgresConnection
+from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHIFT_PARAMETERS
+from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
+from cloud_etl.local_aws.redshift.postgres import SUPERUSER
+
+_SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql")
+_TEMPLATE = "template1"
+_READABLE = """
+GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
+GRANT SELECT ON ALL TABLES IN SCHEMA redshift_catalog TO PUBLIC;
+DO $$ DECLARE made oid; BEGIN
+  FOR made IN SELECT oid FROM pg_class WHERE relnamespace = 'pg_catalog'::regnamespace AND oid >= 16384
+    AND relkind IN ('r', 'v') LOOP
+    EXECUTE format('GRANT SELECT ON %s TO PUBLIC', made::regclass);
+  END LOOP;
+END $$;
+"""
+
+
+def internal(socket_path: str, database: str) -> PostgresConnection:
+    """A connection of the server's own, outside of serializable conflicts."""
+    options = "-c default_transaction_isolation=read\\ committed -c search_path=pg_catalog"
+    return PostgresConnection(socket_path, {"user": SUPERUSER, "database": database, "options": options})
+
+
+def install(socket_path: str, *, database: str, user: str, password: str) -> None:
+    """Make catalogue, database and administrator, or bring the administrator's password up to date."""
+    admin = internal(socket_path, _TEMPLATE)
+    try:
+        _install_catalog(admin)
+        _install_user(admin, user, password)
+    finally:
+        admin.close()
+    maintenance = internal(socket_path, "postgres")
+    try:
+        if not maintenance.rows(f"SELECT 1 FROM pg_database WHERE datname = {literal(database)}"):
+            maintenance.execute(f"CREATE DATABASE {quote(database)} OWNER {quote(user)}")
+    finally:
+        maintenance.close()
+
+
+def _install_catalog(admin: PostgresConnection) -> None:
+    if admin.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'redshift_catalog'"):
+        return
+    script = "".join((files(__package__) / "catalog" / name).read_text() for name in _SCRIPTS)
+    # Redshift's own tables and views lie in pg_catalog, where nothing may be made otherwise.
+    admin.execute(f"BEGIN; SET LOCAL allow_system_table_mods = on; {script} {_READABLE} COMMIT")
+
+
+def _install_user(admin: PostgresConnection, user: str, password: str) -> None:
+    known = admin.rows(f"SELECT 1 FROM pg_authid WHERE rolname = {literal(user)}")
+    verb = "ALTER" if known else "CREATE"
+    hashed = "md5" + hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
+    admin.execute(f"{verb} ROLE {quote(user)} SUPERUSER LOGIN PASSWORD {literal(hashed)}")
+
+
+def server_options() -> dict[str, str]:
+    """PostgreSQL settings that every session of a client begins with."""
+    defaults = {f"redshift.{name}": value for name, value in REDSHIFT_PARAMETERS.items()}
+    return {**defaults, "search_path": DEFAULT_PATH, "default_transaction_isolation": "serializable"}
