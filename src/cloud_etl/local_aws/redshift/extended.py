@@ -10,7 +10,7 @@ from cloud_etl.local_aws.redshift import errors, protocol, rows
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
 from cloud_etl.local_aws.redshift.port import RedshiftError
 from cloud_etl.local_aws.redshift.protocol import Message, message
-from cloud_etl.local_aws.redshift.relay import Relay
+from cloud_etl.local_aws.redshift.relay import Answered, Relay
 from cloud_etl.local_aws.redshift.rows import Column
 
 _FLUSH = message(b"H")
@@ -38,12 +38,12 @@ class Extended:
     Args:
         relay: to the client and from PostgreSQL.
         translate: a text as statements, under the session's settings.
-        run: executes a statement that is not simply forwarded; gives the command tag.
+        run: executes a statement, by itself or by the function it is given.
     """
 
     relay: Relay
     translate: Callable[[str], tuple[Statement, ...]]
-    run: Callable[[Statement, Callable[[], str | None]], None]
+    run: Callable[[Statement, Callable[[], Answered]], Answered]
     _prepared: dict[str, _Prepared] = field(default_factory=dict)
     _portals: dict[str, _Portal] = field(default_factory=dict)
     _skipping: bool = False
@@ -145,12 +145,12 @@ class Extended:
             return
         statement = portal.prepared.statement
 
-        def forward() -> str | None:
+        def forward() -> Answered:
             columns = rows.with_formats(portal.prepared.columns or [], portal.formats)
             self._send(message(b"E", body))
             answered = self.relay.forward((b"C", b"s", b"I"), tags=(statement.tag,), columns=columns)
             self._skipping = answered.error is not None
-            return answered.error.message if answered.error else None
+            return answered
 
         self.run(statement, forward)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cloud_etl.local_aws.redshift import errors, protocol, rows
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.port import RedshiftError
-from cloud_etl.local_aws.redshift.protocol import Message, Wire, message
+from cloud_etl.local_aws.redshift.protocol import ConnectionClosed, Message, Wire, message
 from cloud_etl.local_aws.redshift.rows import Column, Converter, Origin
 
 SERVER_VERSION = "8.0.2"
@@ -79,6 +79,8 @@ class Relay:
 
     def _pass_on(self, received: Message, answered: Answered, tags: Iterator[str | None]) -> None:
         if received.kind == b"E":
+            if protocol.fields(received.body).get("S") == "FATAL":
+                raise ConnectionClosed
             answered.error = errors.from_postgres(received.body)
             self.client.write(errors.to_message(answered.error))
         elif received.kind == b"C":

@@ -12,8 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from cloud_etl.local_aws.redshift import install, tls
+from cloud_etl.local_aws.redshift.executor import Host
+from cloud_etl.local_aws.redshift.history import History
 from cloud_etl.local_aws.redshift.postgres import Postgres
-from cloud_etl.local_aws.redshift.session import Host, Session
+from cloud_etl.local_aws.redshift.session import Session
 from cloud_etl.local_aws.redshift.settings import ServerSettings
 
 _HOST = "127.0.0.1"
@@ -96,16 +98,16 @@ class RedshiftServer:
         thread.start()
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext) -> None:
-        host = Host(self._postgres.socket_path, self._settings.s3, context, self._query_ids)
+        host = Host(self._postgres.socket_path, self._settings.s3, self._query_ids, History())
         while True:
             try:
                 client, _ = listener.accept()
             except OSError:
                 return
-            self._spawn(self._serve, host, client)
+            self._spawn(self._serve, host, context, client)
 
-    def _serve(self, host: Host, client: socket.socket) -> None:
-        session = Session(host, client)
+    def _serve(self, host: Host, context: ssl.SSLContext, client: socket.socket) -> None:
+        session = Session(host, context, client)
         with self._lock:
             self._sessions.add(session)
         try:

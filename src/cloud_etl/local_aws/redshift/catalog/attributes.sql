@@ -5,6 +5,8 @@ CREATE SCHEMA redshift_catalog;
 CREATE TABLE redshift_catalog.attributes_class ();
 
 CREATE DOMAIN pg_catalog.super AS jsonb;
+-- A column of this type can be made; its functions are not there.
+CREATE DOMAIN pg_catalog.hllsketch AS bytea;
 
 CREATE VIEW redshift_catalog.table_attributes AS
 SELECT objoid AS table_id, description::jsonb AS attributes
@@ -193,10 +195,12 @@ BEGIN
     PERFORM redshift_catalog.keep_widths(changed);
   END LOOP;
   IF sent ? 'late_binding' THEN
+    DELETE FROM pg_catalog.pg_description
+    WHERE objoid IN (SELECT objid FROM pg_event_trigger_ddl_commands() WHERE command_tag = 'CREATE VIEW')
+      AND classoid = 'redshift_catalog.attributes_class'::regclass;
     INSERT INTO pg_catalog.pg_description
     SELECT objid, 'redshift_catalog.attributes_class'::regclass, 0, sent::text FROM pg_event_trigger_ddl_commands()
-    WHERE command_tag = 'CREATE VIEW'
-    ON CONFLICT (objoid, classoid, objsubid) DO UPDATE SET description = excluded.description;
+    WHERE command_tag = 'CREATE VIEW';
   END IF;
   PERFORM set_config('redshift.in_change', 'off', true);
 END $$;

@@ -8,6 +8,18 @@ CREATE TABLE pg_catalog.sys_query_history (
 CREATE TABLE pg_catalog.sys_query_text (
   user_id int, query_id bigint, transaction_id bigint, session_id int, start_time timestamp, sequence int, text char(4000));
 
+CREATE TABLE pg_catalog.stl_connection_log (
+  event char(50), recordtime timestamp, remotehost char(45) DEFAULT '127.0.0.1', remoteport char(32), pid int,
+  dbname char(50), username char(50), authmethod char(32), duration int, sslversion char(50), sslcipher char(128),
+  mtu int, sslcompression char(64), sslexpansion char(64), iamauthguid char(36), application_name char(250),
+  os_version char(64), driver_version char(64), plugin_name char(32), protocol_version int, sessionid text,
+  compression char(8));
+CREATE VIEW pg_catalog.sys_connection_log AS
+SELECT event, recordtime AS record_time, remotehost AS remote_host, remoteport AS remote_port, sessionid AS session_id,
+  dbname AS database_name, username AS user_name, authmethod AS auth_method, duration, sslversion AS ssl_version,
+  sslcipher AS ssl_cipher, application_name, os_version, driver_version, plugin_name, protocol_version
+FROM pg_catalog.stl_connection_log;
+
 CREATE VIEW pg_catalog.stl_query AS
 SELECT user_id AS userid, query_id::int AS query, query_label AS label, transaction_id AS xid, session_id AS pid,
   database_name AS database, query_text AS querytxt, start_time AS starttime, end_time AS endtime,

@@ -10,6 +10,7 @@ from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewritten
 from cloud_etl.local_aws.redshift.dialect.tokens import (
     COMMENT,
     SPACE,
+    STRING,
     WORD,
     Token,
     Tokens,
@@ -44,12 +45,21 @@ def user(tokens: Tokens) -> Tokens:
     tokens = without(
         tokens, "SYSLOG ACCESS *", "SESSION TIMEOUT *", "RESET SESSION TIMEOUT", "CONNECTION LIMIT UNLIMITED"
     )
+    tokens = [_plain_password(token) if token.kind == STRING else token for token in tokens]
     renamed = {"CREATEUSER": "SUPERUSER", "NOCREATEUSER": "NOSUPERUSER"}
     made = [Token(WORD, renamed[t.upper]) if t.upper in renamed else t for t in tokens]
     return [
         Token(WORD, "NULL") if t.upper == "DISABLE" and made[at - 2].upper == "PASSWORD" else t
         for at, t in enumerate(made)
     ]
+
+
+def _plain_password(token: Token) -> Token:
+    """`'sha256|password'` asks for a way to keep the password; here it is kept in the one way there is."""
+    algorithm, bar, password = token.text[1:-1].partition("|")
+    if not bar or algorithm.lower() != "sha256" or "|" in password:
+        return token
+    return Token(STRING, f"'{password}'")
 
 
 def schema(tokens: Tokens) -> Tokens:
@@ -86,8 +96,9 @@ def procedure(tokens: Tokens) -> Tokens:
 
 def privileges(tokens: Tokens) -> Rewritten:
     """GRANT and REVOKE."""
-    said = words(tokens, 3)
-    if said[1] == "ASSUMEROLE" or (said[1] == "USAGE" and "DATASHARE" in words(tokens, 4)):
+    said = words(tokens, 4)
+    is_system_role = said[1:4] == ["ROLE", "SYS", ":"]
+    if is_system_role or said[1] == "ASSUMEROLE" or (said[1] == "USAGE" and "DATASHARE" in said):
         return Rewritten(tokenize("SELECT WHERE false"), tag=said[0])
     return Rewritten(without(tokens, "ROLE", "FORCE"))
 

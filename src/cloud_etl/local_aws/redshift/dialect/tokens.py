@@ -11,14 +11,14 @@ WORD, QUOTED, STRING, NUMBER, OPERATOR, PARAMETER, SPACE, COMMENT = range(8)
 # Redshift reads backslashes in literals as escapes (standard_conforming_strings is off).
 _LEXER = re.compile(
     r"""
-    (?P<space>\s+)
+    (?P<space>[ \t\n\r\f\v]+)
   | (?P<comment>--[^\n]*|/\*)
   | (?P<string>[eEnNbBxX]?'(?:[^'\\]|\\.|'')*(?:'|\Z))
   | (?P<dollar>\$(?P<tag>[A-Za-z_]\w*)?\$)
   | (?P<quoted>"(?:[^"]|"")*(?:"|\Z))
   | (?P<parameter>\$\d+)
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-  | (?P<word>[^\W\d][\w$]*|\#[^\W\d][\w$]*)
+  | (?P<word>\#?[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
   | (?P<operator>::|<>|!=|<=|>=|\|\||:=|=>|!~~?\*?|~~?\*?|.)
     """,
     re.VERBOSE | re.DOTALL,
