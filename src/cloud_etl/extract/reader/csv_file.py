@@ -229,15 +229,18 @@ def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple
     """Put the proven records together, and note where lines that follow one another begin."""
     kinds = lines.kinds[:last]
     begins = kinds == Line.RECORD
-    proven = begins | (kinds == Line.SPANNED)
-    edges = np.diff(proven.astype(np.int8), prepend=0, append=0)
-    first, behind = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    spanned = kinds == Line.SPANNED
+    proven = begins | spanned
+    # Where lines that are taken and lines that are not meet.
+    edges = np.flatnonzero(np.diff(proven, prepend=False, append=False))
+    first, behind = edges[::2], edges[1::2]
     starts, ends = lines.starts[first], lines.ends[behind - 1] + 1
     held = np.cumsum(ends - starts) - (ends - starts)
     piece.lines = b"".join([text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
-    # A record ends where none of its lines follows, and one over several lines breaks the count of the lines.
-    closes = proven & ~np.append(kinds[1:] == Line.SPANNED, False)
-    piece.ends = lines.ends[:last][closes] - np.repeat(starts - held, behind - first)[closes[proven]]
+    piece.ends = lines.ends[:last][proven] - np.repeat(starts - held, behind - first)
+    if spanned.any():
+        # A record ends on the last of its lines.
+        piece.ends = piece.ends[~np.append(spanned[1:], False)[proven]]
     numbers = np.flatnonzero(begins)
     breaks = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
     piece.runs = Runs(breaks, origin[0] + numbers[breaks], origin[1] + lines.starts[numbers[breaks]])

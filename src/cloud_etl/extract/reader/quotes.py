@@ -25,8 +25,10 @@ class Quotes:
     """Quotes of a dialect with single bytes and without trimming.
 
     Attributes:
-        places: offset of each quote.
         starts: offset of each line of the window.
+        ends: offset of the LF of each line.
+        places: offset of each quote.
+        lines: for each quote, the number of its line.
         first: for each line, the number of its first quote.
         counts: for each line, how many it has.
         opens: for each quote, whether it may open a field, by its neighbours.
@@ -36,8 +38,10 @@ class Quotes:
 
     data: NDArray[np.uint8]
     starts: Places
+    ends: Places
     dialect: Dialect
     places: Places = field(init=False)
+    lines: Places = field(init=False)
     first: Places = field(init=False)
     counts: Places = field(init=False)
     opens: Mask = field(init=False)
@@ -48,8 +52,9 @@ class Quotes:
         """Look at every quote and its neighbours; the window ends with LF."""
         quote, delimiter = (self.dialect.quote or b"\n")[0], self.dialect.delimiter[0]
         self.places = np.flatnonzero(self.data == quote)
-        self.first = np.searchsorted(self.places, self.starts)
-        self.counts = np.diff(self.first, append=len(self.places))
+        self.lines = np.searchsorted(self.ends, self.places)
+        self.counts = np.bincount(self.lines, minlength=len(self.starts))
+        self.first = np.cumsum(self.counts) - self.counts
         before = self.data[np.maximum(self.places - 1, 0)]
         after = self.data[np.minimum(self.places + 1, len(self.data) - 1)]
         self.opens = (before == delimiter) | (before == LF) | (self.places == 0)
@@ -59,21 +64,20 @@ class Quotes:
             self.doubled = before == quote
             self.closes |= after == quote
 
-    def faulty(self, ends: Places) -> Mask:
+    def faulty(self) -> Mask:
         """Lines in which, taken by themselves, a quote stands where RFC 4180 has none, or one is not closed."""
-        number = np.arange(len(self.places)) - np.repeat(self.first, self.counts)
+        number = np.arange(len(self.places)) - self.first[self.lines]
         result: Mask = (self.counts & 1) == 1
-        result[np.searchsorted(ends, self.places[self._misplaced(self.places, number)])] = True
+        result[self.lines[self._misplaced(slice(None), number)]] = True
         return result
 
-    def _misplaced(self, quotes: Places, number: Places) -> Mask:
+    def _misplaced(self, quotes: Places | slice, number: Places) -> Mask:
         """Quotes that are not what their number in the record makes them, an opening or a closing one."""
-        chosen: Places | slice = slice(None) if quotes is self.places else quotes
-        opens = self.opens[chosen] | (self.doubled[chosen] & (number > 0))
-        wrong: Mask = np.where((number & 1) == 0, ~opens, ~self.closes[chosen])
+        opens = self.opens[quotes] | (self.doubled[quotes] & (number > 0))
+        wrong: Mask = np.where((number & 1) == 0, ~opens, ~self.closes[quotes])
         return wrong
 
-    def spans(self, window: bytes, ends: Places, unsafe: Mask, width: int) -> dict[int, int]:
+    def spans(self, window: bytes, unsafe: Mask, width: int) -> dict[int, int]:
         """Lines that begin a record over several lines which is proven, each with the record's last line.
 
         What is proven: it begins and ends outside of quotes and no line end in it does, every quote is in its place,
@@ -82,19 +86,18 @@ class Quotes:
 
         Args:
             window: the text.
-            ends: offset of the LF of each line.
             unsafe: lines with bytes that need a closer look, whatever their quotes.
             width: fields of a record.
         """
         odd = np.flatnonzero(self.counts & 1)
         begin, last = odd[:-1], odd[1:]
-        fine = (last - begin < SPAN_LINES) & (ends[last] - self.starts[begin] <= self.dialect.max_record_bytes)
+        fine = (last - begin < SPAN_LINES) & (self.ends[last] - self.starts[begin] <= self.dialect.max_record_bytes)
         # The first quote of most lines that end a record rules them out as a beginning.
         fine &= self.opens[self.first[begin]]
         spans = begin[fine], last[fine]
         spans = _kept(spans, self._free_of(unsafe, *spans))
         spans = _kept(spans, self._well_quoted(*spans))
-        begin, last = _kept(spans, self._has_width(window, ends, spans, width))
+        begin, last = _kept(spans, self._has_width(window, spans, width))
         return dict(zip(begin.tolist(), last.tolist(), strict=True))
 
     def _free_of(self, unsafe: Mask, begin: Places, last: Places) -> Mask:
@@ -111,10 +114,10 @@ class Quotes:
         well: Mask = np.add.reduceat(wrong, offsets, dtype=np.int64) == 0
         return well
 
-    def _has_width(self, window: bytes, ends: Places, spans: tuple[Places, Places], width: int) -> Mask:
+    def _has_width(self, window: bytes, spans: tuple[Places, Places], width: int) -> Mask:
         """As many fields as the header, and not two lines that could each be a record: by the delimiters."""
         begin, last = spans
-        start, end = self.starts[begin], ends[last] + 1
+        start, end = self.starts[begin], self.ends[last] + 1
         data = np.frombuffer(_joined(window, start.tolist(), end.tolist()), dtype=np.uint8)
         offsets = np.concatenate(([0], np.cumsum(end - start)))
         delimiters = data == self.dialect.delimiter[0]
@@ -123,7 +126,7 @@ class Quotes:
         outside = _sums(delimiters & (quoted == 0))
         everywhere = _sums(delimiters)
         fields = outside[offsets[1:]] - outside[offsets[:-1]] + 1
-        head = everywhere[offsets[:-1] + ends[begin] - start] - everywhere[offsets[:-1]]
+        head = everywhere[offsets[:-1] + self.ends[begin] - start] - everywhere[offsets[:-1]]
         tail = everywhere[offsets[1:]] - everywhere[offsets[:-1] + self.starts[last] - start]
         fits: Mask = (fields == width) & ~((head == width - 1) & (tail == width - 1))
         return fits

@@ -136,14 +136,14 @@ def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: 
     if not dialect.simple:
         _mark(lines, np.flatnonzero(data == dialect.quote[-1]), Line.DOUBTFUL)
         return
-    quotes = Quotes(data, lines.starts, dialect)
+    quotes = Quotes(data, lines.starts, lines.ends, dialect)
     unsafe = lines.kinds == Line.DOUBTFUL
-    lines.kinds[quotes.faulty(lines.ends)] = Line.DOUBTFUL
+    lines.kinds[quotes.faulty()] = Line.DOUBTFUL
     if dialect.options.escape == "backslash":
         if b"\\" in window:
             lines.kinds[_has(lines, np.flatnonzero(data == _BACKSLASH)) & (quotes.counts > 0)] = Line.DOUBTFUL
     elif width > 1 and not dialect.cr_file:
-        lines.spans.update(quotes.spans(window, lines.ends, unsafe, width))
+        lines.spans.update(quotes.spans(window, unsafe, width))
 
 
 def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -144,12 +144,18 @@ class Caster:
     def _explain_some(
         self, rows: NDArray[np.int64], texts: Mapping[str, pa.ChunkedArray], faulty: Mapping[str, NDArray[np.bool_]]
     ) -> list[Fault]:
-        codes = {name: self._codes(name, rows[mask[rows]], texts.get(name)) for name, mask in faulty.items()}
+        found: dict[int, list[tuple[str, str]]] = {row: [] for row in rows.tolist()}
+        for name, mask in faulty.items():
+            for row, code in self._codes(name, rows[mask[rows]], texts.get(name)):
+                found[row].append((name, code))
+        # Most faults are alike.
+        messages: dict[tuple[tuple[str, str], ...], str] = {}
         faults = []
-        for row in rows.tolist():
-            found = [(name, codes[name][row]) for name in faulty if row in codes[name]]
-            message = "; ".join(f"{name} {self._saying(name, code)}" for name, code in found)
-            faults.append(Fault(row, RejectCode(found[0][1]), found[0][0], message))
+        for row, named in found.items():
+            key = tuple(named)
+            if key not in messages:
+                messages[key] = "; ".join(f"{name} {self._saying(name, code)}" for name, code in named)
+            faults.append(Fault(row, RejectCode(named[0][1]), named[0][0], messages[key]))
         return faults
 
     def _saying(self, name: str, code: str) -> str:
@@ -158,19 +164,17 @@ class Caster:
         wanted = self._typed[name].verdicts.wanted if name in self._typed else str(self._contract[name].type)
         return f"is not {wanted} ({code})"
 
-    def _codes(self, name: str, rows: NDArray[np.int64], column: pa.ChunkedArray | None) -> dict[int, str]:
-        """The code of each of some rows that are faulty in one column."""
-        if column is None:
-            return dict.fromkeys(rows.tolist(), RejectCode.MISSING_VALUE)
-        texts = column.take(pa.array(rows)).to_pylist()
+    def _codes(self, name: str, rows: NDArray[np.int64], column: pa.ChunkedArray | None) -> Iterator[tuple[int, str]]:
+        """Rows that are faulty in one column, each with its code."""
+        texts = [None] * len(rows) if column is None else column.take(pa.array(rows)).to_pylist()
+        present = [text for text in texts if text is not None]
         if name in self._typed:
-            codes = self._typed[name].verdicts.codes([text for text in texts if text is not None])
+            codes = self._typed[name].verdicts.codes(present)
         else:
-            codes = dict.fromkeys(
-                texts, RejectCode.BAD_JSON if self._contract[name].type.kind == "json" else RejectCode.BAD_STRING
-            )
-        found = [RejectCode.MISSING_VALUE if text is None else codes[text] for text in texts]
-        return dict(zip(rows.tolist(), found, strict=True))
+            kind = self._contract[name].type.kind
+            codes = dict.fromkeys(present, RejectCode.BAD_JSON if kind == "json" else RejectCode.BAD_STRING)
+        for row, text in zip(rows.tolist(), texts, strict=True):
+            yield row, RejectCode.MISSING_VALUE if text is None else codes[text]
 
 
 def _as_lossy(fault: Fault) -> Fault:
