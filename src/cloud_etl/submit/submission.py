@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl import backends
-from cloud_etl.errors import RunInterruptedError, UsageError
+from cloud_etl.errors import RunInterruptedError, TemporaryError, UsageError
 from cloud_etl.monitoring.figures import size
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline.check import check_project
@@ -87,7 +87,8 @@ class Submission:
             ConfigError: the run would not find elsewhere what it finds here.
             UsageError: the place cannot run it.
             TargetError: store or place refuse; nothing was started.
-            TemporaryError: a passing fault; nothing was started, or `start` tells with the same id.
+            TemporaryError: a passing fault; the message says where the job may have been started all the same.
+            RunInterruptedError: Ctrl-C or SIGTERM while the job was started.
         """
         check_sendable(self._loaded, wanted.pipelines)
         check_project(self._loaded)
@@ -113,6 +114,9 @@ class Submission:
                 f"taken it. {how_to_follow(run)}",
                 number,
             ) from exc
+        except TemporaryError as exc:
+            # An answer that was lost on the way says nothing about the job.
+            raise TemporaryError(f"{exc} It may have been started all the same. {how_to_follow(run)}") from exc
         log.info("submit.started", run=run.run_id, job=run.job_id, place=self.submitter.place)
         return run
 

@@ -79,6 +79,7 @@ class Service:
     folder: Path
     environ: dict[str, str]
     launcher: tuple[str, ...] = (sys.executable,)
+    spark: bool = False
     jobs: list[Job] = field(default_factory=list)
     unpacked: dict[str, Path] = field(default_factory=dict)
 
@@ -98,13 +99,22 @@ class Service:
             if name.startswith("spark.emr-serverless.driverEnv.")
         }
         done = subprocess.run(
-            [*self.launcher, str(entry), *job.spark_submit["entryPointArguments"]],
+            [*self.launcher, *self._settings(job), str(entry), *job.spark_submit["entryPointArguments"]],
             cwd=job.folder, env={**self.environ, **variables}, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         job.exit_code, job.stderr = done.returncode, done.stderr
         job_run.state_details = f"the driver ended with {done.returncode}"
         job_run.state = "FAILED" if done.returncode else "SUCCESS"
         return job
+
+    def _settings(self, job: Job) -> list[str]:
+        """What spark-submit is given, without the sizes of workers and the archives, which are unpacked already."""
+        given = {
+            name: value
+            for name, value in (job.defaults | job.parameters).items()
+            if name.startswith("spark.executorEnv.") or name in ("spark.task.maxFailures",)
+        }
+        return [word for name, value in given.items() for word in ("--conf", f"{name}={value}")] if self.spark else []
 
     def _fetched(self, uri: str, path: Path) -> Path:
         parts = urlsplit(uri)

@@ -13,6 +13,7 @@ from moto.emrserverless import models
 
 from cloud_etl.errors import RunInterruptedError, TargetError, TemporaryError, UsageError
 from cloud_etl.submit import emr_serverless
+from cloud_etl.submit.emr_request import start_job_run
 from cloud_etl.submit.follow import Follower, Pace
 from cloud_etl.submit.port import Machine
 from cloud_etl.submit.record import SubmittedRun
@@ -109,6 +110,29 @@ def test_a_run_whose_sender_died_before_it_knew_the_job_is_taken_up_as_the_same_
     assert other_machine.find(RUN_ID) == run
     assert len(cloud.jobs) == 1
     assert other_machine.find(RUN_ID).job_id == run.job_id
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (KeyboardInterrupt(), RunInterruptedError),
+        (RunInterruptedError("ended by SIGTERM", 15), RunInterruptedError),
+        (TemporaryError("No answer."), TemporaryError),
+    ],
+)
+def test_a_start_whose_answer_never_came_says_how_to_find_the_job(cloud, monkeypatch, cause, kind):
+    submission = Submission(cloud.load(), quiet)
+
+    def lost(submitter, request):
+        submitter._client.start_job_run(**start_job_run(submitter._spec, request))
+        raise cause
+
+    with monkeypatch.context() as patch:
+        patch.setattr(emr_serverless.Submitter, "start", lost)
+        with pytest.raises(kind, match=rf"may have .*cloud-etl submit --follow {RUN_ID} --env prod"):
+            submission.send(WANTED, RUN_ID)
+    assert len(cloud.jobs) == 1
+    assert SubmittedRun.read(submission.store, RUN_ID).job_id is None
 
 
 def faults(monkeypatch, method, code, status, message="no", times=10_000):
