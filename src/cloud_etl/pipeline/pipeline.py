@@ -225,6 +225,7 @@ class ETLPipeline:
             self._lease.check()
 
         result = self.account.result = self._parts.loader.load(request, before_commit)
+        _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 
     def _settle(self, ledger: RowLedger, left_behind: str) -> None:
@@ -246,3 +247,11 @@ class ETLPipeline:
         finally:
             spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
             self.account.phases.append(spent)
+
+
+def _warn_of_replaced_groups(published: Sequence[Published], result: LoadResult) -> None:
+    """Lawful, and a trap: an aggregate of this batch took the place of figures that other rows had made."""
+    aggregated = {one.publication.output for one in published if one.publication.aggregated}
+    for table in result.tables:
+        if table.output in aggregated and table.mode == "upsert" and table.deleted:
+            log.warning("load.groups_replaced", table=table.table, groups=table.deleted, by="the rows of this batch")

@@ -124,3 +124,19 @@ def test_a_project_that_was_moved_loads_nothing_twice(opened: Project, shop: Pat
     opened.run()
     moved = shop.rename(shop.with_name("moved"))
     assert [one.outcome for one in Project.open(moved).run().pipelines] == ["no_new_files", "no_new_files"]
+
+
+def test_an_upserted_aggregate_warns_when_late_rows_take_the_place_of_a_group(
+    opened: Project, shop: Path, rows: Query, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened.run()
+    assert "load.groups_replaced" not in caplog.text
+    (shop / "data/raw-data/orders/late.csv").write_text(
+        "order_id,customer_id,region,quantity,price\no9,1,north,1,1.00\n"
+    )
+    opened.run(["orders"])
+    assert rows("select orders, revenue from analytics.orders_by_region where region = 'north'") == [
+        (1, Decimal("1.00"))
+    ]
+    (record,) = [one for one in caplog.records if "load.groups_replaced" in one.getMessage()]
+    assert record.levelname == "WARNING"
