@@ -30,6 +30,7 @@ from cloud_etl.pipeline import accounts
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
+from cloud_etl.pipeline.wiring import make_scratch
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
@@ -105,7 +106,7 @@ class ETLPipeline:
         """
         # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
         shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
-        self._run.scratch.mkdir(parents=True)
+        make_scratch(self._run.scratch)
         try:
             self._phases()
         finally:

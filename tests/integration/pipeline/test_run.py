@@ -140,3 +140,23 @@ def test_an_upserted_aggregate_warns_when_late_rows_take_the_place_of_a_group(
     ]
     (record,) = [one for one in caplog.records if "load.groups_replaced" in one.getMessage()]
     assert record.levelname == "WARNING"
+
+
+def test_work_files_that_have_no_place_are_told_with_the_setting(shop: Path) -> None:
+    (shop / "file").write_text("")
+    project = shop / "cloud-etl.yaml"
+    project.write_text(project.read_text().replace("store: ./data", "store: ./data\n    scratch: ./file/below"))
+    report = Project.open(shop).run(["customers"])
+    assert report.exit_code == 4
+    assert "set the environment's scratch" in (report.pipelines[0].error or "")
+
+
+def test_a_fault_of_our_own_is_called_so(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("cloud_etl.pipeline.outputs.ParquetPublisher.publish", broken)
+    report = opened.run(["customers"])
+    assert (report.exit_code, report.pipelines[0].error) == (
+        1, "internal error, RuntimeError: boom. Nothing was loaded. The log holds the traceback: report it.",
+    )  # fmt: skip
