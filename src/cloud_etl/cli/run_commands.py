@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 AllOption = Annotated[bool, typer.Option("--all", "-a", help="All pipelines, each after those it reads.")]
 DateOption = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d", "%Y%m%d"], help="Date of the run.", show_default="today, UTC"),
+    typer.Option(
+        "--date",
+        formats=["%Y-%m-%d", "%Y%m%d"],
+        metavar="YYYY-MM-DD",
+        help="Date of the run.",
+        show_default="today, UTC",
+    ),
 ]
 EngineOption = Annotated[str | None, typer.Option("--engine", help="Engine instead of the environment's.")]
 
@@ -70,8 +76,11 @@ def plan(
     run_date: DateOption = None,
     engine: EngineOption = None,
     output: OutputOption = Output.text,
-) -> None:
-    """Show what a run would take, do and change; changes nothing."""
+) -> int:
+    """Show what a run would take, do and change; changes nothing.
+
+    Ends with the code that the run would end with where a pipeline cannot be planned whole.
+    """
     from cloud_etl.cli import tables
     from cloud_etl.pipeline.plan import plan_json
 
@@ -82,6 +91,7 @@ def plan(
         typer.echo(plan_json(made))
     else:
         tables.show_plan(made)
+    return made.exit_code
 
 
 def _open(project: Path, env: str | None, engine: str | None) -> Project:

@@ -11,7 +11,7 @@ from cloud_etl.config.findings import dotted
 from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
-from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+from cloud_etl.domain.spec import EnvironmentSpec, OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
@@ -55,18 +55,24 @@ def _environments(loaded: LoadedProject) -> Iterator[Problem]:
             path = f"environments.{name}.engine.name"
             place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
             yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
-        yield from _reachable_store(loaded, name)
-
-
-def _reachable_store(loaded: LoadedProject, name: str) -> Iterator[Problem]:
-    """Redshift reads what is published by itself, from S3 and nowhere else."""
-    environment = loaded.spec.environments[name]
-    store = environment.store
-    if environment.warehouse.redshift is not None and "${" not in store and not store.startswith("s3://"):
         path = f"environments.{name}.store"
         place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
-        yield place.problem(
-            f"{path}: {store!r} is no s3:// url, and warehouse.redshift loads by COPY, which reads S3 only; "
+        yield from (place.problem(f"{path}: {message}") for message in _store_problems(environment))
+
+
+def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
+    store = environment.store
+    if "${" in store:
+        return
+    scheme, separator, rest = store.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        yield f"{store!r} has the scheme {scheme}://; known are a folder, file:// and s3://"
+    elif scheme == "s3" and separator and not rest.strip("/"):
+        yield f"{store!r} names no bucket; write s3://bucket or s3://bucket/prefix"
+    elif scheme != "s3" and environment.warehouse.redshift is not None:
+        # Redshift reads what is published by itself, from S3 and nowhere else.
+        yield (
+            f"{store!r} is no s3:// url, and warehouse.redshift loads by COPY, which reads S3 only; "
             "write s3://bucket or s3://bucket/prefix"
         )
 

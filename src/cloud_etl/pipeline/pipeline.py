@@ -30,6 +30,7 @@ from cloud_etl.pipeline import accounts
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
+from cloud_etl.pipeline.wiring import make_scratch
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
@@ -105,7 +106,7 @@ class ETLPipeline:
         """
         # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
         shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
-        self._run.scratch.mkdir(parents=True)
+        make_scratch(self._run.scratch)
         try:
             self._phases()
         finally:
@@ -225,6 +226,7 @@ class ETLPipeline:
             self._lease.check()
 
         result = self.account.result = self._parts.loader.load(request, before_commit)
+        _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 
     def _settle(self, ledger: RowLedger, left_behind: str) -> None:
@@ -246,3 +248,11 @@ class ETLPipeline:
         finally:
             spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
             self.account.phases.append(spent)
+
+
+def _warn_of_replaced_groups(published: Sequence[Published], result: LoadResult) -> None:
+    """Lawful, and a trap: an aggregate of this batch took the place of figures that other rows had made."""
+    aggregated = {one.publication.output for one in published if one.publication.aggregated}
+    for table in result.tables:
+        if table.output in aggregated and table.mode == "upsert" and table.deleted:
+            log.warning("load.groups_replaced", table=table.table, groups=table.deleted, by="the rows of this batch")

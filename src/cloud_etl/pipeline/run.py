@@ -99,7 +99,11 @@ class Runner:
     def _failed(self, pipeline: ETLPipeline, error: Exception) -> PipelineReport:
         """The report of a pipeline that failed; what libraries say may hold an address with a password."""
         report = pipeline.report(error)
-        return replace(report, error=Redactor(known_secrets).text(report.error or type(error).__name__))
+        text = report.error or type(error).__name__
+        if not isinstance(error, CloudEtlError):
+            state = "Nothing was loaded" if pipeline.account.result is None else "The batch is loaded"
+            text = f"internal error, {type(error).__name__}: {text}. {state}. The log holds the traceback: report it."
+        return replace(report, error=Redactor(known_secrets).text(text))
 
     def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
         return RunReport(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
 from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.errors import TargetError
 from cloud_etl.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -83,6 +84,21 @@ def open_loader(project: LoadedProject, *, read_only: bool) -> Loader:
     make = backends.backend("cloud_etl.load", warehouse.kind, "Loader")
     loader: Loader = make(warehouse, project.root, read_only=read_only)
     return loader
+
+
+def make_scratch(folder: Path) -> None:
+    """Make a folder for work files.
+
+    Raises:
+        TargetError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise TargetError(
+            f"work files cannot be written to {folder}: {exc.strerror}. Nothing was read. "
+            "Make the folder writable, or set the environment's scratch to another one."
+        ) from exc
 
 
 def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:

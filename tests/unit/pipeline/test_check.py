@@ -396,3 +396,18 @@ def test_tables_of_cloud_etl_itself_and_names_that_look_like_sql_are_refused(tab
 @pytest.mark.parametrize("table", ["shop.sales_fact", "Größe.t 1", "s.a-b$c"])
 def test_odd_names_of_tables_are_names(table):
     assert LoadSpec(table=table).table == table
+
+
+@pytest.mark.parametrize(
+    ("store", "message"),
+    [
+        ("gs://bucket", "'gs://bucket' has the scheme gs://; known are a folder, file:// and s3://"),
+        ("s3://", "'s3://' names no bucket; write s3://bucket or s3://bucket/prefix"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_a_finding(findings, small_project, store, message):
+    project = small_project.replace("store: ./data", f'store: "{store}"')
+    assert project != small_project
+    assert [one.partition(": ")[2] for one in findings(other("a"), project=project)] == [
+        f"environments.local.store: {message}"
+    ]
