@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from cloud_etl.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import Protocol
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
     from cloud_etl.load.dialect import Dialect
+
+    # pipeline, uri, etag, version, size_bytes, identity, batch_id, run_id
+    FileRow = tuple[str, str, str | None, str | None, int, str, str, str]
 
     class Rows(Protocol):
         """A connection that runs SQL with `?` for values."""
@@ -74,22 +77,38 @@ def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
         )
 
 
-def record(connection: Rows, request: LoadRequest, tables: tuple[TableCount, ...], loaded_at: datetime) -> None:
-    """Write the ledger row and the file rows of a load, inside its transaction."""
+def record(
+    connection: Rows,
+    request: LoadRequest,
+    tables: tuple[TableCount, ...],
+    loaded_at: datetime,
+    insert_files: Callable[[Sequence[FileRow]], None] | None = None,
+) -> None:
+    """Write the ledger row and the file rows of a load, inside its transaction.
+
+    Args:
+        connection: writes them.
+        request: what was loaded.
+        tables: what the load did to each table.
+        loaded_at: in UTC, without a zone.
+        insert_files: the warehouse's own way to insert many rows into FILES; statements with VALUES without.
+    """
     counts = json.dumps([asdict(table) for table in tables])
     ledger_row = (request.pipeline, request.batch_id, request.run_id, loaded_at, len(request.files), counts)
     # Casts, because the Redshift Data API sends every value as text.
     places = "?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?"
     connection.rows(f"INSERT INTO {LEDGER} VALUES ({places})", ledger_row)
-    for first in range(0, len(request.files), _AT_ONCE):
-        files = request.files[first : first + _AT_ONCE]
-        values = [
-            value
-            for file in files
-            for value in (
-                request.pipeline, file.uri, file.etag, file.version, file.size_bytes, file.identity,
-                request.batch_id, request.run_id,
-            )
-        ]  # fmt: skip
-        places = ", ".join(["(?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?)"] * len(files))
-        connection.rows(f"INSERT INTO {FILES} VALUES {places}", values)
+    rows = [
+        (
+            request.pipeline, file.uri, file.etag, file.version, file.size_bytes, file.identity, request.batch_id,
+            request.run_id,
+        )
+        for file in request.files
+    ]  # fmt: skip
+    if insert_files is not None:
+        insert_files(rows)
+        return
+    for first in range(0, len(rows), _AT_ONCE):
+        some = rows[first : first + _AT_ONCE]
+        places = ", ".join(["(?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?)"] * len(some))
+        connection.rows(f"INSERT INTO {FILES} VALUES {places}", [value for row in some for value in row])

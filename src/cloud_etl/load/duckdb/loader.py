@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -136,7 +137,8 @@ class Loader:
             jobs = [plan_job(session, task) for task in request.tasks]
             counts = tuple(load_job(session, job, request.run_at) for job in jobs)
             before_commit(counts)
-            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None))
+            insert = partial(session.insert, bookkeeping.FILES)
+            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None), insert)
         return LoadResult(False, request.run_id, counts, tuple(session.statements))
 
     def _look(self, read: Callable[[Session], T]) -> T | None:
