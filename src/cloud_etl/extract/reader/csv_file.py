@@ -12,6 +12,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, Shape, parse_record
 from cloud_etl.extract.reader.csv_header import read_head
+from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
@@ -29,8 +30,11 @@ class CsvFile:
         notes: how columns were matched, for the report.
     """
 
-    def __init__(self, place: FilePlace, stream: TextStream, window: Window, spec: PipelineSpec) -> None:
+    def __init__(
+        self, place: FilePlace, stream: TextStream, window: Window, spec: PipelineSpec, seen: SeenHeader
+    ) -> None:
         """Store the parts; nothing is read yet."""
+        self._seen = seen
         self._place = place
         self._stream = stream
         self._window = window
@@ -50,7 +54,7 @@ class CsvFile:
             WrongEncodingError: the file begins with a mark of another encoding.
         """
         window = self._window
-        head = read_head(window, self._spec)
+        head = read_head(window, self._spec, self._seen)
         self._layout, self.notes = head.layout, head.notes
         if refusal is not None:
             self._layout = Layout(head.layout.width, refusal=refusal)

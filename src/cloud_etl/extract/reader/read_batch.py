@@ -12,6 +12,7 @@ from cloud_etl.domain.progress import Progress
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount, settle
+from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.sources import Assembler, cut_file
 from cloud_etl.extract.reader.stage import Part, Stager, Task
 
@@ -105,7 +106,8 @@ def read_batch(
     limits = limits or ReaderLimits()
     for folder in ("staged", "rejects"):
         (run.scratch / folder).mkdir(parents=True, exist_ok=True)
-    accounts = [FileAccount(index, file) for index, file in enumerate(files)]
+    seen = SeenHeader()
+    accounts = [FileAccount(index, file, seen=seen) for index, file in enumerate(files)]
     pool = _Pool(spec, run, limits.threads or run.cores)
     try:
         for task in _tasks(accounts, spec, progress, limits):
