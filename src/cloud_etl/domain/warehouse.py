@@ -15,7 +15,12 @@ class DuckDbSpec(SpecModel):
     """A DuckDB file as the warehouse."""
 
     path: str = Field(description="Path of the database file; relative to the project.")
-    memory: str = Field("1GB", pattern=r"^\d+(MB|GB)$", description="Memory limit of the warehouse connection.")
+    memory: str = Field(
+        "1GB",
+        pattern=r"^\d+(MB|GB)$",
+        description="Memory limit of the warehouse connection; a run takes half of engine.memory at most.",
+    )
+    threads: int | None = Field(None, ge=1, description="Most threads of a load; engine.cores without.")
 
 
 class IamSpec(SpecModel):
