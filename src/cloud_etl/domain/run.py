@@ -11,6 +11,7 @@ from typing import Literal
 from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.ledger import FileCount, RowLedger, TableCount
 from cloud_etl.domain.quality import QualityReport
+from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import DataRefusedError
@@ -27,6 +28,7 @@ class RunContext:
         scratch: folder of this run and pipeline on this machine; removed when the run ends.
         run_date: the date in the names of the published folders.
         cores: how many threads a stage may use.
+        memory_bytes: bound for all processes of the run.
     """
 
     run_id: str
@@ -36,6 +38,12 @@ class RunContext:
     started_at: datetime
     scratch: Path
     cores: int
+    memory_bytes: int = 2048 * MIB
+
+    @property
+    def resources(self) -> Resources:
+        """How memory and cores are shared out."""
+        return Resources(self.memory_bytes, self.cores)
 
 
 @dataclass(frozen=True, slots=True)

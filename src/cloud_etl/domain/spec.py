@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from cloud_etl.domain.quality import OnFail
+from cloud_etl.domain.resources import LEAST_BYTES, bytes_of
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec_model import SpecModel as SpecModel
 from cloud_etl.domain.submit_spec import SubmitSpec
@@ -329,9 +330,22 @@ class EngineSpec(SpecModel):
 
     name: str = Field("sail", description="Engine by its file name in cloud_etl/engines.")
     memory: str = Field(
-        "2GB", pattern=r"^\d+(MB|GB)$", examples=["512MB", "2GB"], description="Memory pool of the engine."
+        "auto",
+        pattern=r"^(auto|\d+(MB|GB))$",
+        examples=["512MB", "2GB"],
+        description="Bound for the memory of all processes of a run, 512MB at least; auto is 70% of what the machine "
+        "or its control group has, 4GB at most.",
     )
-    cores: int | None = Field(None, ge=1, description="Cores for engine and reader; those of the machine without.")
+    cores: int | None = Field(
+        None, ge=1, description="Most cores of a run; those of the machine or its control group without."
+    )
+
+    @field_validator("memory")
+    @classmethod
+    def _enough(cls, value: str) -> str:
+        if value != "auto" and bytes_of(value) < LEAST_BYTES:
+            raise ValueError(f"{value} is too little for any run: write 512MB or more")
+        return value
 
 
 class S3Spec(SpecModel):

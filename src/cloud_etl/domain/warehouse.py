@@ -19,8 +19,9 @@ class DuckDbSpec(SpecModel):
         "1GB",
         pattern=r"^\d+(MB|GB)$",
         examples=["512MB", "2GB"],
-        description="Memory limit of the warehouse connection.",
+        description="Memory limit of the warehouse connection; a run takes half of engine.memory at most.",
     )
+    threads: int | None = Field(None, ge=1, description="Most threads of a load; engine.cores without.")
 
 
 class IamSpec(SpecModel):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.config.findings import dotted
+from cloud_etl.domain.resources import LEAST_BYTES, Resources
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, Schema
+from cloud_etl.engines.machine import engine_within
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.errors import CloudEtlError, ConfigError, EngineError
 from cloud_etl.pipeline.order import find_output, in_order
@@ -101,7 +103,7 @@ def check_with_engine(project: LoadedProject) -> None:
     problems = []
     with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
         scratch = Path(folder)
-        with SparkManager(engine, 1, scratch / "engine") as spark:
+        with SparkManager(engine_within(engine, Resources(LEAST_BYTES, 1)), 1, scratch / "engine") as spark:
             for name in in_order(project.pipelines, project.pipelines):
                 context = _context(project, name, spark.session, planned, scratch / name)
                 try:

@@ -22,6 +22,7 @@ from cloud_etl.domain.run import (
     Publication,
     RunContext,
 )
+from cloud_etl.engines.machine import release_memory
 from cloud_etl.engines.marked_frame import Written
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
@@ -246,6 +247,7 @@ class ETLPipeline:
         try:
             yield
         finally:
+            release_memory()
             spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
             self.account.phases.append(spent)
 

@@ -132,7 +132,9 @@ class _Planner:
         scratch = parts.scratch / spec.pipeline
         scratch.mkdir(parents=True)
         name = parts.project.environment_name
-        return RunContext("plan", spec.pipeline, name, self._run_date, datetime.now(UTC), scratch, parts.cores)
+        return RunContext(
+            "plan", spec.pipeline, name, self._run_date, datetime.now(UTC), scratch, parts.resources.cores
+        )
 
     def _tables(self, spec: PipelineSpec, run: RunContext) -> tuple[PlannedTable, ...]:
         """Ask the warehouse what the schemas of the outputs would need."""

@@ -80,7 +80,8 @@ class Runner:
             run_date=run_date,
             started_at=self._started_at,
             scratch=parts.scratch / name / self.run_id,
-            cores=parts.cores,
+            cores=parts.resources.cores,
+            memory_bytes=parts.resources.memory_bytes,
         )
         spec = self._project.pipelines[name]
         pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))

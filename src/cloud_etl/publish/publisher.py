@@ -126,7 +126,7 @@ class ParquetPublisher:
         for number, (name, group) in enumerate(groupby(accepted, key=partition)):
             work = self._run.scratch / f"compact-{output.name}" / f"{number:05}"
             below = f"{folder}/{name}" if name else folder
-            for part, file in enumerate(compacted(tuple(group), work, self._run.cores)):
+            for part, file in enumerate(compacted(tuple(group), work, self._run.resources)):
                 yield _Placed(file, f"{below}/part-{part:05}.parquet", file.path.stat().st_size)
 
     def _put(self, placed: _Placed) -> Path:

@@ -62,7 +62,7 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
         return ()
     rows = sum(file.rows for file in filled)
     columns = [Sampled(footer.name, footer.type) for footer in footers]
-    with parquet_queries(run.cores, run.scratch) as queries:
+    with parquet_queries(run.resources, run.scratch) as queries:
         footers = _completed(queries, filled, footers)
         source = open_source(queries, filled, columns, most_rows)
         shapes = _shapes(queries, source, columns)

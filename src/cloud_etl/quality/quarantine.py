@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
+from cloud_etl.domain.resources import LEAST_BYTES, Resources
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality.footers import columns_of
@@ -91,7 +92,7 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
     selects = [_select(fate, group, run, rules) for fate, group in _by_fate(filled)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with parquet_queries(run.cores, run.scratch) as queries:
+        with parquet_queries(run.resources, run.scratch) as queries:
             queries.rows(_SOURCES, _columns_of_sources(batch))
             written = int(str(queries.rows(_copy(selects, target))[0][0]))
     except (query_error(), OSError) as error:
@@ -139,7 +140,7 @@ def _read(paths: Sequence[Path], sql: str, parameters: Sequence[object] = ()) ->
     if not paths:
         return []
     try:
-        with parquet_queries(cores=1) as queries:
+        with parquet_queries(Resources(LEAST_BYTES, cores=1)) as queries:
             return queries.rows(sql.format(files=read_parquet(paths)), parameters)
     except query_error() as error:
         folder = ", ".join(sorted({str(path.parent) for path in paths})[:3])

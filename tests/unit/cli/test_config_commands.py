@@ -80,7 +80,7 @@ def test_show_can_be_read_again_as_yaml(invoke):
     _, text = invoke(config_commands.show)
     _, out = invoke(config_commands.show, "--output", "json")
     assert parse_yaml(text, "shown").data == json.loads(out)
-    assert json.loads(out)["engine"]["memory"] == "2GB"
+    assert json.loads(out)["engine"]["memory"] == "auto"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--origin",), ("--output", "json"), ("--output", "json", "--origin")])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from cloud_etl.domain.files import LocalFile, batch_id
 from cloud_etl.domain.progress import Progress
+from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount, settle
@@ -30,6 +31,12 @@ class ReaderLimits:
     window_bytes: int = 4 << 20
     segment_bytes: int = 16 << 20
     threads: int | None = None
+
+    @classmethod
+    def within(cls, resources: Resources) -> ReaderLimits:
+        """The sizes that a bound on memory leaves room for."""
+        segment = resources.segment_bytes
+        return cls(min(4 << 20, segment), segment, resources.cores)
 
 
 @dataclass
@@ -103,7 +110,7 @@ def read_batch(
         ConfigError: a default does not fit its column's type.
         QuarantineError: the rejects cannot be written.
     """
-    limits = limits or ReaderLimits()
+    limits = limits or ReaderLimits.within(run.resources)
     for folder in ("staged", "rejects"):
         (run.scratch / folder).mkdir(parents=True, exist_ok=True)
     seen = SeenHeader()

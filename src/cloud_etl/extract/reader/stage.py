@@ -23,7 +23,6 @@ from cloud_etl.extract.reader.typed import Caster, rejects_of
 
 _ROW_GROUP_ROWS = 131_072
 _SAMPLE_ROWS = 5_000
-_MEMORY_LIMIT = "512MB"
 
 
 class Task(Protocol):
@@ -64,7 +63,8 @@ class Stager:
         """Open the connection: one thread, in UTC, never touching the disk."""
         import duckdb
 
-        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY_LIMIT})
+        limit = f"{self.run.resources.caster_bytes}B"
+        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": limit})
         connection.execute("SET TimeZone = 'UTC'")
         object.__setattr__(self, "caster", Caster(self.contract, connection))
 

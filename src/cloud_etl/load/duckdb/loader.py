@@ -47,12 +47,13 @@ class Loader:
             spec: the warehouse; its path is relative to root.
             root: root of the project.
             read_only: refuse to load, for looks that must change nothing.
-            threads: most threads of a load; all cores without.
+            threads: most threads of a load; those of the spec, or all cores, without.
         """
         duckdb = spec.duckdb
         if duckdb is None:
             raise ConfigError([Problem("the environment's warehouse is no DuckDB file; name warehouse.duckdb")])
-        self._database = Database(root / duckdb.path, duckdb.memory, threads or len(os.sched_getaffinity(0)) or 1)
+        threads = threads or duckdb.threads or len(os.sched_getaffinity(0)) or 1
+        self._database = Database(root / duckdb.path, duckdb.memory, threads)
         self._read_only = read_only
 
     def __enter__(self) -> Self:

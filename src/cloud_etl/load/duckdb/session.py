@@ -29,7 +29,7 @@ _ABOUT_VALUES = {
     "OutOfRangeException": ("a value is out of the range of its column", "Cast the column in transform."),
 }
 _HINTS = {
-    "OutOfMemoryException": "Raise warehouse.duckdb.memory and run again.",
+    "OutOfMemoryException": "Raise warehouse.duckdb.memory, of which a run takes half of engine.memory at most.",
     "IOException": "Check that the disk has room and that the files are still there, then run again.",
     "PermissionException": "Give this user the right to write there, then run again.",
 }
