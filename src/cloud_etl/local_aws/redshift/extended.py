@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cloud_etl.local_aws.redshift import errors, protocol, rows
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
+from cloud_etl.local_aws.redshift.dialect.tokens import PARAMETER, tokenize
 from cloud_etl.local_aws.redshift.port import RedshiftError
 from cloud_etl.local_aws.redshift.protocol import Message, message
 from cloud_etl.local_aws.redshift.relay import Answered, Relay
@@ -16,6 +17,7 @@ from cloud_etl.local_aws.redshift.rows import Column
 _FLUSH = message(b"H")
 _LOCAL = (Action.COPY, Action.UNLOAD)
 # Parameter types of the driver's that PostgreSQL knows under another number.
+_UNKNOWN, _TEXT = 705, 25
 _PARAMETER_TYPES = {4000: 3802, 6551: 17, 1188: 1186, 1190: 1186}
 
 
@@ -99,19 +101,24 @@ class Extended:
             self.relay.client.write(message(b"1"))
             return
         sql = statement.sql.encode(errors="surrogateescape") if statement else body[at:end]
-        types = _types(body[end + 1 :])
+        types = _types(body[end + 1 :], statement)
         self._ask(message(b"P", name.encode() + b"\0" + sql + b"\0" + types), b"1")
 
     def _bind(self, body: bytes) -> None:
         portal, at = protocol.text(body)
         name, at = protocol.text(body, at)
         prepared = self._prepared.get(name, _Prepared(None))
-        self._portals[portal] = _Portal(prepared, _result_formats(body, at))
+        formats_at, formats = _result_formats(body, at)
+        self._portals[portal] = _Portal(prepared, formats)
         if prepared.statement and prepared.statement.action in _LOCAL:
             self.relay.client.write(message(b"2"))
             return
         if prepared.columns is None and prepared.statement:
             prepared.columns = self._columns_of(name)
+        readable = rows.readable_formats(prepared.columns or [], formats)
+        if readable != formats:
+            self._portals[portal].formats = readable
+            body = body[:formats_at] + struct.pack(f"!h{len(readable)}h", len(readable), *readable)
         self._ask(message(b"B", body), b"2")
 
     def _columns_of(self, name: str) -> list[Column]:
@@ -170,13 +177,18 @@ _HANDLERS: dict[bytes, Callable[[Extended, bytes], None]] = {
 }
 
 
-def _types(body: bytes) -> bytes:
+def _types(body: bytes, statement: Statement | None) -> bytes:
+    """The parameter types of a Parse as PostgreSQL knows them; of those the statement never uses, text."""
     (count,) = struct.unpack_from("!h", body)
-    types = struct.unpack_from(f"!{count}i", body, 2)
+    types = list(struct.unpack_from(f"!{count}i", body, 2))
+    if _UNKNOWN in types and statement:
+        used = {token.text for token in tokenize(statement.sql) if token.kind == PARAMETER}
+        types = [_TEXT if f"${number + 1}" not in used else kind for number, kind in enumerate(types)]
     return struct.pack(f"!h{count}i", count, *(_PARAMETER_TYPES.get(kind, kind) for kind in types))
 
 
-def _result_formats(body: bytes, at: int) -> tuple[int, ...]:
+def _result_formats(body: bytes, at: int) -> tuple[int, tuple[int, ...]]:
+    """Where the result formats of a Bind stand, and what they are."""
     (count,) = struct.unpack_from("!h", body, at)
     at += 2 + 2 * count
     (values,) = struct.unpack_from("!h", body, at)
@@ -185,4 +197,4 @@ def _result_formats(body: bytes, at: int) -> tuple[int, ...]:
         (length,) = struct.unpack_from("!i", body, at)
         at += 4 + max(length, 0)
     (formats,) = struct.unpack_from("!h", body, at)
-    return struct.unpack_from(f"!{formats}h", body, at + 2)
+    return at, struct.unpack_from(f"!{formats}h", body, at + 2)

@@ -14,6 +14,8 @@ _BYTEA, _JSONB = 17, 3802
 _SUPER, _VARBYTE = 4000, 6551
 _TYPES = {_JSONB: _SUPER, _BYTEA: _VARBYTE}
 _TEXT, _BINARY = 0, 1
+_ACLITEM, _ACLITEMS = 1033, 1034
+_TEXT_ONLY = (_ACLITEM, _ACLITEMS)
 # A string, or a separator with the space PostgreSQL writes after it.
 _JSON_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|([,:]) ')
 
@@ -83,6 +85,14 @@ def with_formats(columns: Sequence[Column], formats: Sequence[int]) -> list[Colu
         return list(columns)
     each = formats if len(formats) == len(columns) else [formats[0]] * len(columns)
     return [replace(column, format=asked) for column, asked in zip(columns, each, strict=True)]
+
+
+def readable_formats(columns: Sequence[Column], formats: tuple[int, ...]) -> tuple[int, ...]:
+    """The formats with text where PostgreSQL has no binary form; to a client that asks for one, text is as good."""
+    if _BINARY not in formats or not any(column.type in _TEXT_ONLY for column in columns):
+        return formats
+    asked = with_formats(columns, formats)
+    return tuple(_TEXT if column.type in _TEXT_ONLY else column.format for column in asked)
 
 
 Converter = Callable[[bytes], bytes]

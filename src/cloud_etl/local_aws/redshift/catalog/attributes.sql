@@ -73,6 +73,9 @@ BEGIN
     made := jsonb_set(made, '{encodings}', coalesce(made->'encodings', '{}') || jsonb_build_object(
       redshift_catalog.column_number(of_table, item.key)::text, lower(item.value)));
   END LOOP;
+  IF sent ? 'nullable' THEN
+    made := made || jsonb_build_object('nullable', redshift_catalog.column_numbers(of_table, sent->'nullable'));
+  END IF;
   FOR item IN SELECT value FROM jsonb_array_elements(coalesce(sent->'keys', '[]')) LOOP
     made := jsonb_set(made, '{keys}',
                       coalesce(made->'keys', '[]') || redshift_catalog.key_of(of_table, item.value));
@@ -204,9 +207,3 @@ BEGIN
   END IF;
   PERFORM set_config('redshift.in_change', 'off', true);
 END $$;
-
-CREATE EVENT TRIGGER redshift_before_change ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
-  EXECUTE FUNCTION redshift_catalog.before_change();
-CREATE EVENT TRIGGER redshift_after_change ON ddl_command_end
-  WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE VIEW')
-  EXECUTE FUNCTION redshift_catalog.after_change();
