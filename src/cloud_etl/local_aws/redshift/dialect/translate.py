@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -73,6 +74,12 @@ def translate(sql: str, *, case_sensitive: bool = False) -> tuple[Statement, ...
 
 
 _CACHED_CHARACTERS = 20_000
+# An INSERT of plain literals, however many, has nothing in it to rewrite; looking at each token would take seconds.
+_INSERT_VALUES = re.compile(r"\s*INSERT\s+INTO\s+[\w.]+\s*(?:\([\w\s,]*\)\s*)?VALUES(?=[\s(])", re.IGNORECASE)
+_PLAIN_VALUES = re.compile(
+    r"(?:[\s,()]++|'(?:[^'\\]++|\\.|'')*+'|[+-]?[\d.]++(?:E[+-]?\d+)?(?!\w)|(?:NULL|TRUE|FALSE|DEFAULT)\b)*+",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @lru_cache(maxsize=2048)
@@ -81,6 +88,9 @@ def _translate(sql: str, case_sensitive: bool) -> tuple[Statement, ...]:
 
 
 def _uncached(sql: str, case_sensitive: bool) -> tuple[Statement, ...]:
+    head = _INSERT_VALUES.match(sql)
+    if head and _PLAIN_VALUES.fullmatch(sql, head.end()):
+        return (Statement(sql, sql, "INSERT"),)
     statements = split_statements(tokenize(sql))
     alone = len(statements) == 1
     return tuple(_statement(tokens, sql if alone else sql_of(tokens), case_sensitive) for tokens in statements)
