@@ -153,7 +153,7 @@ DECLARE
   of_table oid := to_regclass(sent->>'table');
   kind text;
   width int;
-  wanted int := substring(sent->>'type' FROM '^varchar\((\d+)\)$')::int;
+  wanted int := substring(sent->>'type' FROM '^varchar[(]([0-9]+)[)]$')::int;
 BEGIN
   SELECT format_type(atttypid, NULL), atttypmod - 4 INTO kind, width FROM pg_catalog.pg_attribute
   WHERE attrelid = of_table AND attname = sent->>'column' AND attnum > 0;
