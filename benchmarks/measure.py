@@ -93,6 +93,11 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
+def memory_of(pid: int) -> int:
+    """Resident bytes of one process, without its children; 0 for one that is gone."""
+    return _rss_bytes(pid)
+
+
 def _rss_bytes(pid: int) -> int:
     fields = _read(Path(f"/proc/{pid}/statm")).split()
     return int(fields[1]) * PAGE_BYTES if fields else 0

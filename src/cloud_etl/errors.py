@@ -24,15 +24,32 @@ CloudEtlError                  1   internal error
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
 
 class CloudEtlError(Exception):
-    """Base of all errors; says what, on what, what is left behind and what to do next."""
+    """Base of all errors; says what, on what, what is left behind and what to do next.
+
+    Attributes:
+        place: keys and indexes of the value in the pipeline file that it is about; empty where none is known.
+    """
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    place: tuple[str | int, ...] = ()
+
+
+@contextmanager
+def at(*place: str | int) -> Iterator[None]:
+    """Give errors that arise inside their place in the pipeline file."""
+    try:
+        yield
+    except CloudEtlError as exc:
+        exc.place = exc.place or place
+        raise
 
 
 class UsageError(CloudEtlError):

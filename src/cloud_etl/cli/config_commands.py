@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloud_etl.cli.options import EnvOption, Output, OutputOption, ProjectOption
-from cloud_etl.errors import ConfigError, Problem
+from cloud_etl.errors import ConfigError, Problem, TargetError
 
 if TYPE_CHECKING:
     from cloud_etl.config.config import LoadedProject
@@ -89,8 +89,15 @@ def schema(
     root = find_project(project)
     for name, file in FILES.items():
         if kind is None or kind == name:
-            (root / file).write_text(schema_text(name), encoding="utf-8")
+            _write(root / file, schema_text(name))
             typer.echo(f"wrote {root / file}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise TargetError(f"{path} cannot be written: {exc.strerror}. Make the folder writable.") from exc
 
 
 def _load(project: Path, env: str | None) -> LoadedProject:

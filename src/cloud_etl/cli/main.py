@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from cloud_etl.cli import config_commands, local_commands, project_commands, record_commands, run_commands
+from cloud_etl.cli import (
+    config_commands,
+    local_commands,
+    project_commands,
+    record_commands,
+    run_commands,
+    submit_commands,
+)
 from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ _received: list[int] = []
 START, LOOK, SET_UP = "Everyday", "What happened", "Project"
 app.command("run", rich_help_panel=START)(run_commands.run)
 app.command("plan", rich_help_panel=START)(run_commands.plan)
+app.command("submit", rich_help_panel=START)(submit_commands.submit)
 app.command("validate", rich_help_panel=START)(config_commands.validate)
 app.command("runs", rich_help_panel=LOOK)(record_commands.runs)
 app.command("ledger", rich_help_panel=LOOK)(record_commands.ledger)

@@ -39,5 +39,7 @@ EnvOption = Annotated[
     str | None, typer.Option("--env", "-e", help="Environment.", show_default="the project's default")
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
-PipelinesArgument = Annotated[list[str] | None, typer.Argument(metavar="[PIPELINE]...", show_default=False)]
+PipelinesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="PIPELINE", help="Names of pipelines.", show_default=False)
+]
 HERE = Path()

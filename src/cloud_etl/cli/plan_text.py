@@ -35,7 +35,7 @@ def _pipeline(plan: PipelinePlan) -> Iterator[RenderableType]:
         total = sum(file.size_bytes for file in plan.files)
         yield f"  takes {plural(len(plan.files), 'file')}, {size(total)}, {_rows(plan.rows_estimated)}"
         yield _files(plan)
-    else:
+    elif not plan.problem:
         yield Text("  takes no files: there are no new ones", style="dim")
     if (hidden := len(plan.files) - MOST_FILES) > 0:
         yield f"    and {plural(hidden, 'file')} more"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
 RunArgument = Annotated[
-    str | None, typer.Argument(metavar="[RUN]", help="Run id, or its beginning.", show_default="the last run")
+    str | None, typer.Argument(metavar="RUN", help="Run id, or its beginning.", show_default="the last run")
 ]
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="Only this pipeline.")]
 

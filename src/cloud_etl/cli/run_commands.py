@@ -18,7 +18,7 @@ from cloud_etl.cli.options import (
     PipelinesArgument,
     ProjectOption,
 )
-from cloud_etl.errors import DataRefusedError, UsageError
+from cloud_etl.errors import UsageError
 
 if TYPE_CHECKING:
     from cloud_etl.pipeline.project import Project
@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 AllOption = Annotated[bool, typer.Option("--all", "-a", help="All pipelines, each after those it reads.")]
 DateOption = Annotated[
     datetime | None,
-    typer.Option("--date", formats=["%Y-%m-%d", "%Y%m%d"], help="Date of the run.", show_default="today, UTC"),
+    typer.Option(
+        "--date",
+        formats=["%Y-%m-%d", "%Y%m%d"],
+        metavar="YYYY-MM-DD",
+        help="Date of the run.",
+        show_default="today, UTC",
+    ),
 ]
 EngineOption = Annotated[str | None, typer.Option("--engine", help="Engine instead of the environment's.")]
 
@@ -56,15 +62,10 @@ def run(
     from cloud_etl.cli.session import Session
 
     opened = _open(project, env, engine)
-    names = _chosen(opened, pipelines, all_)
+    names = chosen_pipelines(opened, pipelines, all_)
     session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
     report = session.run(names, run_date.date() if run_date else None)
-    rejected = any(
-        one.ledger and one.ledger.rejected_by_reader + one.ledger.dropped("rejected") for one in report.pipelines
-    )
-    if strict and rejected and report.exit_code == 0:
-        return DataRefusedError.exit_code
-    return report.exit_code
+    return report.ended_with(strict=strict)
 
 
 def plan(
@@ -75,18 +76,22 @@ def plan(
     run_date: DateOption = None,
     engine: EngineOption = None,
     output: OutputOption = Output.text,
-) -> None:
-    """Show what a run would take, do and change; changes nothing."""
+) -> int:
+    """Show what a run would take, do and change; changes nothing.
+
+    Ends with the code that the run would end with where a pipeline cannot be planned whole.
+    """
     from cloud_etl.cli import tables
     from cloud_etl.pipeline.plan import plan_json
 
     opened = _open(project, env, engine)
     opened.validate()
-    made = opened.plan(_chosen(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
+    made = opened.plan(chosen_pipelines(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
     if output is Output.json:
         typer.echo(plan_json(made))
     else:
         tables.show_plan(made)
+    return made.exit_code
 
 
 def _open(project: Path, env: str | None, engine: str | None) -> Project:
@@ -96,7 +101,12 @@ def _open(project: Path, env: str | None, engine: str | None) -> Project:
     return opened.with_engine(engine) if engine else opened
 
 
-def _chosen(project: Project, names: list[str] | None, all_: bool) -> tuple[str, ...] | None:
+def chosen_pipelines(project: Project, names: list[str] | None, all_: bool) -> tuple[str, ...]:
+    """The pipelines that a command line names.
+
+    Raises:
+        UsageError: it names none, or both some and all.
+    """
     if all_ and names:
         raise UsageError("name pipelines or give --all, not both")
     if all_:

@@ -239,7 +239,7 @@ def _after_the_flow(one: PipelineReport) -> Iterator[RenderableType]:
     if one.quality is not None:
         failed = [check for check in one.quality.checks if not check.passed]
         passed = f"{len(one.quality.checks) - len(failed)} of {plural(len(one.quality.checks), 'check')} passed"
-        yield f"\n  Quality score {_score(one.quality)}, {passed}"
+        yield f"\n  Quality score {_score(one.quality)}, {passed if one.quality.checks else 'no checks'}"
         for check in failed:
             yield f"    {printable(check.name)} ({check.on_fail}): {printable(check.message)}"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from cloud_etl.config.model_tree import at, below, given, is_text, keys, members, model_of, wanted
 from cloud_etl.config.yaml_positions import Document, Place, YamlPath, walk
@@ -129,7 +130,15 @@ def _said(finding: Finding, model: type[BaseModel]) -> str:
         return f"this key is not known{did_you_mean(str(finding.path[-1]), keys(owner) if owner else ())}"
     if isinstance(finding.value, str) and "${" in finding.value and not is_text(annotation):
         return "references such as ${env:NAME} stand in values of type text only; set an override variable instead"
+    if finding.kind == "string_pattern_mismatch" and (example := _example(model, finding.path)):
+        return f"{finding.value!r} has the wrong form; {example}"
     return _said_of_value(finding, annotation)
+
+
+def _example(model: type[BaseModel], path: YamlPath) -> str:
+    """How a text of that form looks, for those who do not read patterns."""
+    info = _field(model, path)
+    return f"write it like {' or '.join(map(str, info.examples))}" if info and info.examples else ""
 
 
 def _said_of_value(finding: Finding, annotation: object) -> str:
@@ -146,11 +155,17 @@ def _said_of_value(finding: Finding, annotation: object) -> str:
 
 
 def _description(model: type[BaseModel], path: YamlPath) -> str:
-    owner = model_of(at(model, path[:-1]))
-    if owner is None:
-        return ""
-    info = next((info for name, info in owner.model_fields.items() if path[-1] in (name, info.alias)), None)
+    info = _field(model, path)
     return f" ({info.description.rstrip('.')})" if info is not None and info.description else ""
+
+
+def _field(model: type[BaseModel], path: YamlPath) -> FieldInfo | None:
+    owner = model_of(at(model, path[:-1])) if path else None
+    if owner is None:
+        return None
+    if issubclass(owner, Family) and (member := owner.registry.get(str(path[-1]))) and member.wrap:
+        return member.model_fields[member.wrap]
+    return next((info for name, info in owner.model_fields.items() if path[-1] in (name, info.alias)), None)
 
 
 def _choice(finding: Finding, annotation: object) -> str:

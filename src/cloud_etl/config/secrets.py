@@ -76,6 +76,12 @@ def reference_error(text: str) -> str | None:
     return None
 
 
+def variables_needed(text: str) -> tuple[str, ...]:
+    """Names of the environment variables that a text refers to without a default."""
+    found = (_ENV.fullmatch(match["body"] or "") for match in _REFERENCE.finditer(text))
+    return tuple(match["name"] for match in found if match and match["default"] is None)
+
+
 @dataclass(slots=True)
 class Resolver:
     """Resolves the references of one environment; a secret is fetched once, however often it is named."""

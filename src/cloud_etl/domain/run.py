@@ -11,8 +11,10 @@ from typing import Literal
 from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.ledger import FileCount, RowLedger, TableCount
 from cloud_etl.domain.quality import QualityReport
+from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.errors import DataRefusedError
 
 Phase = Literal["extract", "transform", "quality", "publish", "load", "report"]
 Outcome = Literal["loaded", "no_new_files", "already_loaded", "failed", "skipped"]
@@ -26,6 +28,7 @@ class RunContext:
         scratch: folder of this run and pipeline on this machine; removed when the run ends.
         run_date: the date in the names of the published folders.
         cores: how many threads a stage may use.
+        memory_bytes: bound for all processes of the run.
     """
 
     run_id: str
@@ -35,6 +38,12 @@ class RunContext:
     started_at: datetime
     scratch: Path
     cores: int
+    memory_bytes: int = 2048 * MIB
+
+    @property
+    def resources(self) -> Resources:
+        """How memory and cores are shared out."""
+        return Resources(self.memory_bytes, self.cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +192,9 @@ class RunReport:
     def exit_code(self) -> int:
         """The worst outcome decides: the first failing pipeline's code, else 0."""
         return next((report.exit_code for report in self.pipelines if report.exit_code), 0)
+
+    def ended_with(self, *, strict: bool) -> int:
+        """The exit code of the command; strict makes that of refused data out of a row that was rejected."""
+        ledgers = [one.ledger for one in self.pipelines if one.ledger is not None]
+        rejected = any(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers)
+        return self.exit_code or (DataRefusedError.exit_code if strict and rejected else 0)

@@ -20,6 +20,13 @@ LINE_BITS = 40
 ROWS_FOLDED = "_rows_folded"
 LINEAGE = (ROW_ID, ROWS_FOLDED)
 
+# What people write who come from elsewhere.
+_OTHER_NAMES = {
+    "int": "integer", "int32": "integer", "smallint": "integer", "long": "bigint", "int64": "bigint",
+    "float": "double", "real": "double", "numeric": "decimal(p,s)", "number": "decimal(p,s)", "bool": "boolean",
+    "text": "string", "str": "string", "varchar": "string", "datetime": "timestamp", "struct": "json", "array": "json",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
@@ -50,7 +57,12 @@ class ColumnType:
             if word == kind and kind != "decimal":
                 return cls(kind)
         names = ", ".join("decimal(p,s)" if kind == "decimal" else kind for kind in KINDS)
-        raise ValueError(f"unknown type {text!r}; the types are {names}")
+        hint = ""
+        if re.fullmatch(r"decimal\(\d+", word):
+            hint = '; put it in quotes, "decimal(12,2)": between { and } a comma begins a new key'
+        elif word in _OTHER_NAMES:
+            hint = f"; did you mean {_OTHER_NAMES[word]!r}?"
+        raise ValueError(f"unknown type {text!r}{hint or f'; the types are {names}'}")
 
     @property
     def spark(self) -> str:

@@ -65,7 +65,7 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
     from pyspark.errors import PySparkException
 
     try:
-        with _quiet():
+        with quiet_client():
             yield
     except PySparkException as exc:
         raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
@@ -81,7 +81,7 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
     from pyspark.errors import PySparkException
 
     try:
-        with _quiet():
+        with quiet_client():
             yield
     except PySparkException as exc:
         if fault := _fault(str(exc), label):
@@ -95,7 +95,7 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_client() -> Iterator[None]:
     """Keep the client from warning on the terminal that it gave up; the error that follows says it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"\[RETRIES_EXCEEDED\]")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.resources import Resources, bytes_of
+from cloud_etl.engines.failures import quiet_client
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from cloud_etl.domain.spec import EngineSpec
-
-_UNITS = {"MB": 1024**2, "GB": 1024**3}
 
 
 class Engine:
@@ -61,7 +61,9 @@ class Engine:
         server, self._server = self._server, None
         try:
             if session is not None:
-                session.stop()
+                # After Ctrl-C the server may be gone before its session: nothing is lost by that.
+                with quiet_client():
+                    session.stop()
         finally:
             if server is not None and server.running:
                 server.stop()
@@ -69,18 +71,18 @@ class Engine:
 
 def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
     """Environment variables of Sail; figures measured on 10 M rows, see docs/adr/0004-marked-rows.md."""
-    memory_bytes = int(spec.memory[:-2]) * _UNITS[spec.memory[-2:]]
+    resources = Resources(bytes_of(spec.memory), cores)
     return {
         # Without a pool Sail takes what it can get.
         "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
-        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(memory_bytes),
+        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(resources.engine_pool_bytes),
         "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{spill}"]',
         "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(cores),
         "TOKIO_WORKER_THREADS": str(cores),
         "SAIL_EXECUTION__BATCH_SIZE": "32768",
         "SAIL_PARQUET__COMPRESSION": "zstd(1)",
         "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
-        "SAIL_PARQUET__MAX_ROW_GROUP_SIZE": "1048576",
+        "SAIL_PARQUET__MAX_ROW_GROUP_SIZE": str(resources.row_group_rows),
         "SAIL_PARQUET__DICTIONARY_PAGE_SIZE_LIMIT": "262144",
         # The embedded Arrow schema would make large_string out of every text column for its readers.
         "SAIL_PARQUET__SKIP_ARROW_METADATA": "true",

@@ -6,15 +6,20 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.spec import BOOKKEEPING
 from cloud_etl.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import Protocol
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
+    from cloud_etl.load.dialect import Dialect
+
+    # pipeline, uri, etag, version, size_bytes, identity, batch_id, run_id
+    FileRow = tuple[str, str, str | None, str | None, int, str, str, str]
 
     class Rows(Protocol):
         """A connection that runs SQL with `?` for values."""
@@ -23,20 +28,24 @@ if TYPE_CHECKING:
             """Run one statement and give its rows."""
 
 
-SCHEMA = "cloud_etl"
-LEDGER = f"{SCHEMA}.etl_load_ledger"
-FILES = f"{SCHEMA}.etl_loaded_files"
-DDL = (
-    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
-    f"CREATE TABLE IF NOT EXISTS {LEDGER} (pipeline VARCHAR NOT NULL, batch_id VARCHAR NOT NULL, "
-    "run_id VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL, files BIGINT NOT NULL, tables JSON NOT NULL, "
-    "PRIMARY KEY (pipeline, batch_id))",
-    f"CREATE TABLE IF NOT EXISTS {FILES} (pipeline VARCHAR NOT NULL, uri VARCHAR NOT NULL, etag VARCHAR, "
-    "version VARCHAR, size_bytes BIGINT NOT NULL, identity VARCHAR NOT NULL, batch_id VARCHAR NOT NULL, "
-    "run_id VARCHAR NOT NULL, PRIMARY KEY (pipeline, identity))",
-)
-# Values per statement; a statement with thousands of values takes long to plan.
-_AT_ONCE = 200
+LEDGER = f"{BOOKKEEPING}.etl_load_ledger"
+FILES = f"{BOOKKEEPING}.etl_loaded_files"
+# Files per statement: a statement with thousands of values takes long to plan, and the Redshift Data API takes few.
+_AT_ONCE = 20
+
+
+def ddl(dialect: Dialect) -> tuple[str, ...]:
+    """Statements that make the tables where they are not there."""
+    text, json_type = dialect.text_type, dialect.json_type
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS {BOOKKEEPING}",
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (pipeline {text} NOT NULL, batch_id {text} NOT NULL, "
+        f"run_id {text} NOT NULL, loaded_at TIMESTAMP NOT NULL, files BIGINT NOT NULL, tables {json_type} NOT NULL, "
+        "PRIMARY KEY (pipeline, batch_id))",
+        f"CREATE TABLE IF NOT EXISTS {FILES} (pipeline {text} NOT NULL, uri {text} NOT NULL, etag {text}, "
+        f"version {text}, size_bytes BIGINT NOT NULL, identity {text} NOT NULL, batch_id {text} NOT NULL, "
+        f"run_id {text} NOT NULL, PRIMARY KEY (pipeline, identity))",
+    )
 
 
 def loading_run(connection: Rows, pipeline: str, batch_id: str) -> str | None:
@@ -68,20 +77,38 @@ def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
         )
 
 
-def record(connection: Rows, request: LoadRequest, tables: tuple[TableCount, ...], loaded_at: datetime) -> None:
-    """Write the ledger row and the file rows of a load, inside its transaction."""
+def record(
+    connection: Rows,
+    request: LoadRequest,
+    tables: tuple[TableCount, ...],
+    loaded_at: datetime,
+    insert_files: Callable[[Sequence[FileRow]], None] | None = None,
+) -> None:
+    """Write the ledger row and the file rows of a load, inside its transaction.
+
+    Args:
+        connection: writes them.
+        request: what was loaded.
+        tables: what the load did to each table.
+        loaded_at: in UTC, without a zone.
+        insert_files: the warehouse's own way to insert many rows into FILES; statements with VALUES without.
+    """
     counts = json.dumps([asdict(table) for table in tables])
     ledger_row = (request.pipeline, request.batch_id, request.run_id, loaded_at, len(request.files), counts)
-    connection.rows(f"INSERT INTO {LEDGER} VALUES (?, ?, ?, ?, ?, ?)", ledger_row)
-    for first in range(0, len(request.files), _AT_ONCE):
-        files = request.files[first : first + _AT_ONCE]
-        values = [
-            value
-            for file in files
-            for value in (
-                request.pipeline, file.uri, file.etag, file.version, file.size_bytes, file.identity,
-                request.batch_id, request.run_id,
-            )
-        ]  # fmt: skip
-        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(files))
-        connection.rows(f"INSERT INTO {FILES} VALUES {places}", values)
+    # Casts, because the Redshift Data API sends every value as text.
+    places = "?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?"
+    connection.rows(f"INSERT INTO {LEDGER} VALUES ({places})", ledger_row)
+    rows = [
+        (
+            request.pipeline, file.uri, file.etag, file.version, file.size_bytes, file.identity, request.batch_id,
+            request.run_id,
+        )
+        for file in request.files
+    ]  # fmt: skip
+    if insert_files is not None:
+        insert_files(rows)
+        return
+    for first in range(0, len(rows), _AT_ONCE):
+        some = rows[first : first + _AT_ONCE]
+        places = ", ".join(["(?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?)"] * len(some))
+        connection.rows(f"INSERT INTO {FILES} VALUES {places}", [value for row in some for value in row])

@@ -32,7 +32,7 @@ class Part:
         ports: names of the ports it needs; the one named `port` is the one people talk to.
         command: gives the command line for ports.
         environ: environment variables beside those of this process.
-        answers: whether the server at that port does.
+        answers: whether the server at those ports does its work.
         grace_seconds: how long it may take to end.
     """
 
@@ -40,7 +40,7 @@ class Part:
     title: str
     ports: tuple[str, ...]
     command: Callable[[Mapping[str, int]], list[str]]
-    answers: Callable[[int], bool]
+    answers: Callable[[Mapping[str, int]], bool]
     environ: Mapping[str, str]
     grace_seconds: float
 
@@ -64,7 +64,7 @@ def parts_of(state: State, folder: Path, s3_endpoint: Callable[[], str]) -> tupl
         return (aws, redshift)
     names = ("port", *(name for name in _WEED if name != "s3"), *(f"{name}-grpc" for name in _WEED))
     # Its own shutdown takes fifteen seconds to tell peers that are not there; what it has answered for is on disk.
-    s3 = Part("s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"), _http, {}, 1)
+    s3 = Part("s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"), _weed_answers, {}, 1)
     return (s3, aws, redshift)
 
 
@@ -127,21 +127,33 @@ def _weed(ports: Mapping[str, int], folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _http(port: int) -> bool:
+def _http(ports: Mapping[str, int]) -> bool:
+    # S3 answers 403 to one without credentials, and serves all the same.
+    return _get(ports["port"], "/") is not None
+
+
+def _weed_answers(ports: Mapping[str, int]) -> bool:
+    # S3 answers before the master knows the volumes; objects cannot be read until then.
+    status = _get(ports["master"], "/dir/status")
+    return status is not None and b'"DataNodes":[{' in status.replace(b" ", b"") and _http(ports)
+
+
+def _get(port: int, path: str) -> bytes | None:
+    """The answer to a request, None where there is none or the server says it cannot."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)
     try:
-        connection.request("GET", "/")
-        # S3 answers 403 to one without credentials, and serves all the same.
-        return connection.getresponse().status < 500
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status < 500 else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
 
-def _redshift_answers(port: int) -> bool:
+def _redshift_answers(ports: Mapping[str, int]) -> bool:
     try:
-        with socket.create_connection((HOST, port), _ANSWER_SECONDS) as client:
+        with socket.create_connection((HOST, ports["port"]), _ANSWER_SECONDS) as client:
             client.sendall(_SSL_REQUEST)
             return client.recv(1) in (b"S", b"N")
     except OSError:

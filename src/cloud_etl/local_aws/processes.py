@@ -54,7 +54,8 @@ class Process:
 
 def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> Process:
     """Start a server that outlives this process and its terminal; it writes into the log, which begins anew."""
-    with log.open("wb") as out:
+    # Only its owner reads it: a server may write down where it is and how to log in.
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own servers
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent,
             env={**os.environ, **environ}, start_new_session=True,

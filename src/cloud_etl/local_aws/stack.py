@@ -133,7 +133,7 @@ class LocalAws:
         port = known.ports["port"]
         health = "stopped" if not known.process.pid else "gone"
         if known.process.alive:
-            health = "running" if part.answers(port) else "not answering"
+            health = "running" if part.answers(known.ports) else "not answering"
         return PartStatus(part.name, part.title, health, known.process.pid, port)
 
     def _start(self, part: Part, state: State) -> None:
@@ -152,7 +152,7 @@ class LocalAws:
 
     def _answers_soon(self, part: Part, known: PartState) -> bool:
         deadline = time.monotonic() + 5
-        while not part.answers(known.ports["port"]):
+        while not part.answers(known.ports):
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_SECONDS)
@@ -162,7 +162,7 @@ class LocalAws:
         deadline = time.monotonic() + _START_SECONDS
         for part in parts:
             known = state.parts[part.name]
-            while not part.answers(known.ports["port"]):
+            while not part.answers(known.ports):
                 if not known.process.alive or time.monotonic() > deadline:
                     raise self._not_started(part)
                 time.sleep(_POLL_SECONDS)

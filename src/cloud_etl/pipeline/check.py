@@ -11,11 +11,11 @@ from cloud_etl.config.findings import dotted
 from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
-from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+from cloud_etl.domain.spec import EnvironmentSpec, OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
-from cloud_etl.pipeline.expressions import columns_named, is_aggregate
+from cloud_etl.pipeline.expressions import columns_named, folds_rows, is_aggregate
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
 
@@ -55,6 +55,26 @@ def _environments(loaded: LoadedProject) -> Iterator[Problem]:
             path = f"environments.{name}.engine.name"
             place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
             yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
+        path = f"environments.{name}.store"
+        place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
+        yield from (place.problem(f"{path}: {message}") for message in _store_problems(environment))
+
+
+def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
+    store = environment.store
+    if "${" in store:
+        return
+    scheme, separator, rest = store.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        yield f"{store!r} has the scheme {scheme}://; known are a folder, file:// and s3://"
+    elif scheme == "s3" and separator and not rest.strip("/"):
+        yield f"{store!r} names no bucket; write s3://bucket or s3://bucket/prefix"
+    elif scheme != "s3" and environment.warehouse.redshift is not None:
+        # Redshift reads what is published by itself, from S3 and nowhere else.
+        yield (
+            f"{store!r} is no s3:// url, and warehouse.redshift loads by COPY, which reads S3 only; "
+            "write s3://bucket or s3://bucket/prefix"
+        )
 
 
 def _flow(spec: PipelineSpec) -> _Flow:
@@ -70,6 +90,8 @@ def _flow(spec: PipelineSpec) -> _Flow:
         flow.findings.extend((path, message) for message in told)
         known = None if told and after is None else {**columns, **(after or {})}
         flow.findings.extend(_expressions(step.expressions, known, path))
+        if not step.barrier:
+            flow.findings.extend(_folding(step.expressions, path))
         columns = after
     for number, check in enumerate(spec.quality.checks):
         if isinstance(check, Check):
@@ -115,6 +137,7 @@ def _texts(value: object) -> Iterator[str]:
 def _check(check: Check, columns: Columns | None, path: YamlPath) -> Iterator[Finding]:
     yield from missing(check.columns_used, columns, path)
     yield from _expressions(check.expressions, columns, path)
+    yield from _folding(check.expressions, path)
     if columns is not None:
         yield from ((path, problem) for problem in check.type_problems(columns))
 
@@ -139,8 +162,13 @@ def _load(output: OutputSpec, available: Columns | None, path: YamlPath) -> Iter
         return
     yield from missing(load.keys, available, (*path, "keys"))
     yield from _twice(load.keys, (*path, "keys"))
-    yield from missing(load.sortkey, available, (*path, "sortkey"))
-    yield from missing([load.distkey] if load.distkey else [], available, (*path, "distkey"))
+    # The columns that scd2 adds may be laid out and commented like any other.
+    stored = {**available, **dict.fromkeys(_SCD2_COLUMNS)} if available and load.mode == "scd2" else available
+    yield from missing(load.sortkey, stored, (*path, "sortkey"))
+    yield from _twice(load.sortkey, (*path, "sortkey"))
+    yield from missing([load.distkey] if load.distkey else [], stored, (*path, "distkey"))
+    yield from missing(load.encode, stored, (*path, "encode"))
+    yield from missing(load.comments, stored, (*path, "comments"))
     for name in _SCD2_COLUMNS if load.mode == "scd2" else ():
         if name in (available or {}):
             yield (*path, "mode"), f"scd2 makes the column {name!r} itself; rename the one that is there"
@@ -184,6 +212,17 @@ def _expressions(expressions: tuple[str, ...], columns: Columns | None, path: Ya
             # Expressions are read by the engine, which does not tell upper case from lower.
             known = {name.lower() for name in columns}
             yield from missing([name for name in named if name.lower() not in known], columns, path)
+
+
+def _folding(expressions: tuple[str, ...], path: YamlPath) -> Iterator[Finding]:
+    """Expressions that make one value of many rows, where each row has its own."""
+    for expression in expressions:
+        try:
+            folds = folds_rows(expression)
+        except ValueError:
+            continue  # said by `_expressions`
+        if folds:
+            yield path, f"{expression!r} folds rows; fold them with aggregate, or write a window: ... over (...)"
 
 
 def _twice(names: tuple[str, ...], path: YamlPath) -> Iterator[Finding]:

@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl.config.findings import dotted
+from cloud_etl.domain.resources import LEAST_BYTES, Resources
 from cloud_etl.domain.run import Batch, RunContext
-from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
-from cloud_etl.engines.marked_frame import FATE, column, quoted
+from cloud_etl.domain.schema import Column, Schema
+from cloud_etl.engines.machine import engine_within
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.errors import CloudEtlError, ConfigError, EngineError
 from cloud_etl.pipeline.order import find_output, in_order
+from cloud_etl.pipeline.output_schema import output_schemas
+from cloud_etl.pipeline.references import empty_frame
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.port import GateContext
-from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from cloud_etl.config.config import LoadedProject
-    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.domain.spec import PipelineSpec
 
 
 class MissingReferenceError(CloudEtlError):
@@ -56,8 +59,7 @@ class DryReferences(Mapping[str, "DataFrame"]):
         found = find_output(name, self._pipelines)
         schema = self._planned.get(found[1].name) if found else None
         if schema is not None:
-            columns = ", ".join(f"{quoted(one.name)} {one.type.spark}" for one in schema.columns)
-            return self._session.createDataFrame([], columns)
+            return empty_frame(self._session, schema)
         if self._real is None:
             raise MissingReferenceError(name)
         return self._real[name]
@@ -71,8 +73,8 @@ class DryReferences(Mapping[str, "DataFrame"]):
         return len(self._planned)
 
 
-def output_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
-    """Schema of each output of a pipeline, as the engine derives it from a frame without rows.
+def dry_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
+    """Schema of each output of a pipeline, from a frame without rows.
 
     Raises:
         CloudEtlError: the engine refuses a step, a check or an output.
@@ -81,15 +83,16 @@ def output_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema
     nothing = Batch("dry-run", (), (), contract, (), 0, (), 0)
     marked = DataTransformer(context).run(spec, nothing).frame
     gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references))
-    frame = gate.mark(marked).frame.drop(FATE, ROW_ID)
-    return {output.name: _schema_of(_shaped(output, frame), contract) for output in spec.outputs}
+    accepted = gate.mark(marked)
+    gate.rehearse(accepted)
+    return output_schemas(spec, accepted.frame, contract)
 
 
 def check_with_engine(project: LoadedProject) -> None:
     """Let the engine analyse every pipeline: functions, types, SQL and user code, with no row and no warehouse.
 
     Raises:
-        ConfigError: every finding, at the pipeline's transform.
+        ConfigError: every finding.
         EngineError: the engine cannot be started.
     """
     engine = project.environment.engine
@@ -100,17 +103,18 @@ def check_with_engine(project: LoadedProject) -> None:
     problems = []
     with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
         scratch = Path(folder)
-        with SparkManager(engine, 1, scratch / "engine") as spark:
+        with SparkManager(engine_within(engine, Resources(LEAST_BYTES, 1)), 1, scratch / "engine") as spark:
             for name in in_order(project.pipelines, project.pipelines):
                 context = _context(project, name, spark.session, planned, scratch / name)
                 try:
-                    planned |= output_schemas(project.pipelines[name], context)
+                    planned |= dry_schemas(project.pipelines[name], context)
                 except MissingReferenceError:
                     continue
                 except EngineError:
                     raise
                 except CloudEtlError as exc:
-                    problems.append(project.place(name, ("transform",)).problem(f"{name}: {exc}"))
+                    where = f"{dotted(exc.place)}: " if exc.place else ""
+                    problems.append(project.place(name, exc.place).problem(f"{where}{exc}"))
     if problems:
         raise ConfigError(problems)
 
@@ -123,22 +127,3 @@ def _context(
     (scratch / "work").mkdir(parents=True)
     references = DryReferences(project.pipelines, session, planned)
     return StepContext(session, run, references, scratch / "work", project.root)
-
-
-def _shaped(output: OutputSpec, frame: DataFrame) -> DataFrame:
-    """The frame that an output would publish."""
-    if output.aggregate is not None:
-        return folded(frame, output.aggregate, output.name).drop(ROWS_FOLDED)
-    return frame.select(*(column(name) for name in output.columns)) if output.columns else frame
-
-
-def _schema_of(frame: DataFrame, contract: Schema) -> Schema:
-    """The frame's schema in the types of the contract; text that the contract calls json stays json."""
-    json_columns = {column.name for column in contract.columns if column.type.kind == "json"}
-    names = {"int": "integer", "timestamp_ntz": "timestamp"}
-    return Schema(
-        tuple(
-            Column(name, ColumnType("json") if name in json_columns else ColumnType.parse(names.get(kind, kind)))
-            for name, kind in frame.dtypes
-        )
-    )

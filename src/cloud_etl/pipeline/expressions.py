@@ -29,6 +29,18 @@ def columns_named(expression: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if name.lower() not in _BARE_FUNCTIONS}))
 
 
+def folds_rows(expression: str) -> bool:
+    """Whether an expression surely makes one value of many rows: an aggregate function that is not over a window.
+
+    Raises:
+        ValueError: it is no expression.
+    """
+    from sqlglot import exp
+
+    tree = _parsed(expression)
+    return not tree.find(exp.Query) and any(not one.find_ancestor(exp.Window) for one in tree.find_all(exp.AggFunc))
+
+
 def is_aggregate(expression: str) -> bool:
     """Whether an expression folds rows; functions that are not known count as folding.
 

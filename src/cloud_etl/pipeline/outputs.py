@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import OutputCount
-from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED
+from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Schema
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column
+from cloud_etl.pipeline.output_schema import output_schemas
 from cloud_etl.publish.publisher import ParquetPublisher
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import OutputSpec, PipelineSpec
     from cloud_etl.storage.object_store import ObjectStore
     from cloud_etl.transform.port import StepContext
+
+
+NO_COLUMNS = Schema(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +56,27 @@ class Outputs:
         self._context = context
         self._transformer = DataTransformer(context)
 
-    def publish(self, written: Written, batch: Batch, unique_keys: tuple[frozenset[str], ...]) -> tuple[Published, ...]:
+    def publish(self, frame: MarkedFrame, written: Written, batch: Batch) -> tuple[Published, ...]:
         """Publish every output.
 
         Args:
-            written: the accepted frame; its files are moved.
+            frame: the accepted frame; without a row it alone knows the columns.
+            written: the same on disk; its files are moved.
             batch: the source files, named in the manifests.
-            unique_keys: column sets known to be unique in the frame.
         """
+        if not written.output:
+            schemas = output_schemas(self._spec, frame.frame, batch.schema)
+            nothing = Written((), ())
+            return tuple(
+                self._publish(_Made(output, nothing, 0, ()), batch, schemas[output.name])
+                for output in self._spec.outputs
+            )
         whole = whole_frame_output(self._spec)
         # Jobs first: they read the accepted files, which the whole-frame output then moves away.
         made = [
-            _Made(output, written, written.output, unique_keys)
+            _Made(output, written, written.output, frame.unique_keys)
             if output is whole
-            else self._job(output, written, unique_keys)
+            else self._job(output, written, frame.unique_keys)
             for output in self._spec.outputs
         ]
         return tuple(self._publish(one, batch) for one in made)
@@ -75,8 +86,8 @@ class Outputs:
         for output in self._spec.outputs:
             self._publisher.prune(output)
 
-    def _publish(self, made: _Made, batch: Batch) -> Published:
-        publication = self._publisher.publish(made.output, made.written, batch)
+    def _publish(self, made: _Made, batch: Batch, empty: Schema = NO_COLUMNS) -> Published:
+        publication = self._publisher.publish(made.output, made.written, batch, empty)
         count = OutputCount(publication.output, made.rows_in, publication.rows, publication.aggregated)
         return Published(publication, count, made.unique_keys)
 

@@ -22,6 +22,7 @@ from cloud_etl.domain.run import (
     Publication,
     RunContext,
 )
+from cloud_etl.engines.machine import release_memory
 from cloud_etl.engines.marked_frame import Written
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
@@ -30,6 +31,7 @@ from cloud_etl.pipeline import accounts
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
+from cloud_etl.pipeline.wiring import make_scratch
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.quality import QualityReport
     from cloud_etl.domain.run import Listing
     from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.pipeline.wiring import Components
     from cloud_etl.quality.history import BatchHistory
     from cloud_etl.state.lease import Lease
@@ -104,7 +107,7 @@ class ETLPipeline:
         """
         # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
         shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
-        self._run.scratch.mkdir(parents=True)
+        make_scratch(self._run.scratch)
         try:
             self._phases()
         finally:
@@ -147,7 +150,7 @@ class ETLPipeline:
             self._assess(batch, transformed, written, gate)
         with self._phase("publish"):
             outputs = Outputs(self._spec, self._run, self._parts.store, context)
-            published = self._publish(outputs, written, batch, frame.unique_keys)
+            published = self._publish(outputs, frame, written, batch)
         with self._phase("load"):
             self._load(batch, published)
             outputs.prune()
@@ -198,10 +201,8 @@ class ETLPipeline:
             log.warning("quality.warning", finding=warning)
         refuse(quality)
 
-    def _publish(
-        self, outputs: Outputs, written: Written, batch: Batch, unique_keys: tuple[frozenset[str], ...]
-    ) -> tuple[Published, ...]:
-        published = outputs.publish(written, batch, unique_keys)
+    def _publish(self, outputs: Outputs, frame: MarkedFrame, written: Written, batch: Batch) -> tuple[Published, ...]:
+        published = outputs.publish(frame, written, batch)
         self.account.publications = tuple(one.publication for one in published)
         ledger = self.account.ledger
         if ledger is not None:
@@ -226,6 +227,7 @@ class ETLPipeline:
             self._lease.check()
 
         result = self.account.result = self._parts.loader.load(request, before_commit)
+        _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 
     def _settle(self, ledger: RowLedger, left_behind: str) -> None:
@@ -245,5 +247,14 @@ class ETLPipeline:
         try:
             yield
         finally:
+            release_memory()
             spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
             self.account.phases.append(spent)
+
+
+def _warn_of_replaced_groups(published: Sequence[Published], result: LoadResult) -> None:
+    """Lawful, and a trap: an aggregate of this batch took the place of figures that other rows had made."""
+    aggregated = {one.publication.output for one in published if one.publication.aggregated}
+    for table in result.tables:
+        if table.output in aggregated and table.mode == "upsert" and table.deleted:
+            log.warning("load.groups_replaced", table=table.table, groups=table.deleted, by="the rows of this batch")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.run import RunContext, SkippedFile
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.s3_extractor import S3Extractor
-from cloud_etl.pipeline.dry_run import DryReferences, output_schemas
+from cloud_etl.pipeline.dry_run import DryReferences, dry_schemas
 from cloud_etl.pipeline.estimate import estimate_rows
 from cloud_etl.pipeline.references import References
 from cloud_etl.transform.port import StepContext
@@ -43,7 +43,7 @@ class PlannedTable:
 
 @dataclass(frozen=True, slots=True)
 class PipelinePlan:
-    """What a run would do for one pipeline; `problem` says why the rest cannot be told."""
+    """What a run would do for one pipeline; `problem` says why the rest cannot be told, with the run's exit code."""
 
     pipeline: str
     files: tuple[PlannedFile, ...]
@@ -53,6 +53,7 @@ class PipelinePlan:
     folders: tuple[str, ...] = ()
     tables: tuple[PlannedTable, ...] = ()
     problem: str | None = None
+    exit_code: int = 0
 
     @property
     def rows_estimated(self) -> int | None:
@@ -70,6 +71,11 @@ class Plan:
     run_date: date
     pipelines: tuple[PipelinePlan, ...]
 
+    @property
+    def exit_code(self) -> int:
+        """That of the first pipeline which could not be planned whole, as in a run; 0 where all could."""
+        return next((one.exit_code for one in self.pipelines if one.exit_code), 0)
+
 
 def plan_json(plan: Plan) -> str:
     """The plan as JSON for programs."""
@@ -80,11 +86,7 @@ def plan_json(plan: Plan) -> str:
 
 
 def make_plan(parts: Components, names: Sequence[str], run_date: date) -> Plan:
-    """Look at the source, the pipelines and the warehouse; nothing is changed in any of them.
-
-    Raises:
-        SourceError: the source cannot be listed.
-    """
+    """Look at the source, the pipelines and the warehouse; nothing is changed in any of them."""
     planner = _Planner(parts, run_date)
     pipelines = tuple(planner.plan(parts.project.pipelines[name]) for name in names)
     return Plan(parts.project.spec.project, parts.project.environment_name, run_date, pipelines)
@@ -99,34 +101,40 @@ class _Planner:
         self._planned: dict[str, Schema] = {}
 
     def plan(self, spec: PipelineSpec) -> PipelinePlan:
+        """Plan one pipeline; what is wrong with it does not keep the others from being planned."""
         run = self._context(spec)
+        plan = PipelinePlan(
+            spec.pipeline,
+            (),
+            (),
+            steps=tuple(step.label for step in spec.transform),
+            checks=tuple(label for check in spec.quality.checks for label in check.labels),
+            folders=tuple(f"processed-data/{output.name}_{self._run_date:%Y%m%d}/" for output in spec.outputs),
+        )
+        try:
+            files, skipped = self._files(spec, run)
+            plan = replace(plan, files=files, skipped=skipped)
+            return replace(plan, tables=self._tables(spec, run)) if files else plan
+        except CloudEtlError as exc:
+            return replace(plan, problem=str(exc), exit_code=exc.exit_code)
+
+    def _files(self, spec: PipelineSpec, run: RunContext) -> tuple[tuple[PlannedFile, ...], tuple[SkippedFile, ...]]:
         extractor = S3Extractor(self._parts.store, spec, run, self._parts.progress)
         listing = extractor.list(self._parts.loader.loaded_files(spec.pipeline))
         files = tuple(
             PlannedFile(file.key, file.size_bytes, estimate_rows(extractor.store, file, spec.source))
             for file in listing.files
         )
-        plan = PipelinePlan(
-            spec.pipeline,
-            files,
-            listing.skipped,
-            steps=tuple(step.label for step in spec.transform),
-            checks=tuple(label for check in spec.quality.checks for label in check.labels),
-            folders=tuple(f"processed-data/{output.name}_{self._run_date:%Y%m%d}/" for output in spec.outputs),
-        )
-        if not files:
-            return plan
-        try:
-            return replace(plan, tables=self._tables(spec, run))
-        except CloudEtlError as exc:
-            return replace(plan, problem=str(exc))
+        return files, listing.skipped
 
     def _context(self, spec: PipelineSpec) -> RunContext:
         parts = self._parts
         scratch = parts.scratch / spec.pipeline
         scratch.mkdir(parents=True)
         name = parts.project.environment_name
-        return RunContext("plan", spec.pipeline, name, self._run_date, datetime.now(UTC), scratch, parts.cores)
+        return RunContext(
+            "plan", spec.pipeline, name, self._run_date, datetime.now(UTC), scratch, parts.resources.cores
+        )
 
     def _tables(self, spec: PipelineSpec, run: RunContext) -> tuple[PlannedTable, ...]:
         """Ask the warehouse what the schemas of the outputs would need."""
@@ -137,7 +145,7 @@ class _Planner:
         real = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
         references = DryReferences(parts.project.pipelines, session, self._planned, real)
         context = StepContext(session, run, references, work, parts.project.root)
-        schemas = output_schemas(spec, context)
+        schemas = dry_schemas(spec, context)
         self._planned |= schemas
         return tuple(
             PlannedTable(

@@ -17,7 +17,7 @@ from cloud_etl.pipeline.order import in_order
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunReport
-    from cloud_etl.domain.spec import SpecModel
+    from cloud_etl.domain.spec_model import SpecModel
     from cloud_etl.monitoring.logger import LogTargets
     from cloud_etl.pipeline.plan import Plan
     from cloud_etl.pipeline.records import Records
@@ -114,6 +114,7 @@ class Project:
         run_date: date | None = None,
         progress: Progress | None = None,
         log: LogTargets | None = None,
+        run_id: str | None = None,
     ) -> RunReport:
         """Run pipelines in the order of their references, and write the run report.
 
@@ -124,6 +125,7 @@ class Project:
             run_date: date in the names of the published folders; today in UTC without.
             progress: listener that is told of phases and files.
             log: where the log goes; a file below the environment's log folder without.
+            run_id: id of the run where somebody else has chosen it; a new one without.
 
         Raises:
             ConfigError: the configuration is off; nothing was run.
@@ -138,7 +140,7 @@ class Project:
         check_project(self.loaded)
         names = self._names(pipelines)
         loaded = self.loaded.resolved()
-        runner = Runner(loaded, progress or NoProgress())
+        runner = Runner(loaded, progress or NoProgress(), run_id)
         with start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened:
             return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None)
 

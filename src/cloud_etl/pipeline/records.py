@@ -62,7 +62,7 @@ class Records:
             raise UsageError(f"no run has left a report in {self._store.url} yet; begin with: cloud-etl run --all")
         if not found:
             raise UsageError(
-                f"no run is called {run_id!r}{did_you_mean(run_id or '', known)} List them with: cloud-etl runs"
+                f"no run is called {run_id!r}, and `cloud-etl runs` lists them{did_you_mean(run_id or '', known)}"
             )
         if run_id is not None and len(found) > 1 and run_id not in found:
             raise UsageError(f"{len(found)} runs begin with {run_id!r}: {', '.join(found[:5])}")

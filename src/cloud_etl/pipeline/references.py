@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE
-from cloud_etl.engines.marked_frame import address
+from cloud_etl.engines.marked_frame import address, quoted
 from cloud_etl.errors import StepFailedError
 from cloud_etl.pipeline.order import find_output
 from cloud_etl.publish import manifest
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame, SparkSession
 
-    from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.domain.schema import Schema
+    from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.load.port import Loader
     from cloud_etl.storage.object_store import ObjectStore
 
@@ -67,19 +68,21 @@ class References(Mapping[str, "DataFrame"]):
         table = output.load.table if output and output.load else name
         if self._loader.schema_of(table) is not None:
             current_only = bool(output and output.load and output.load.mode == "scd2")
-            paths = self._loader.export(table, self._folder / name, current_only=current_only)
-        elif output is not None:
-            paths = self._published(output)
-        else:
-            paths = ()
-        if not paths:
+            return self._frame(self._loader.export(table, self._folder / name, current_only=current_only))
+        publication = manifest.latest(self._store, output.name) if output else None
+        if publication is None:
             hint = f" Run {found[0].pipeline} first, or run both: --all." if found else ""
             raise StepFailedError(
-                f"reference {name!r} is empty or does not exist: no table {table}, no publication.{hint} "
-                "Nothing was published."
+                f"reference {name!r} does not exist: no table {table}, no publication.{hint} Nothing was published."
             )
+        if not publication.files:
+            return empty_frame(self._session, publication.schema)
+        return self._frame(manifest.fetch(self._store, publication, self._folder / publication.output).local_paths)
+
+    def _frame(self, paths: tuple[Path, ...]) -> DataFrame:
         return self._session.read.parquet(*map(address, paths)).drop(*LINEAGE)
 
-    def _published(self, output: OutputSpec) -> tuple[Path, ...]:
-        publication = manifest.latest(self._store, output.name)
-        return manifest.fetch(self._store, publication, self._folder / output.name).local_paths if publication else ()
+
+def empty_frame(session: SparkSession, schema: Schema) -> DataFrame:
+    """A frame with these columns and no row."""
+    return session.createDataFrame([], ", ".join(f"{quoted(one.name)} {one.type.spark}" for one in schema.columns))

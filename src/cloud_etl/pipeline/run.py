@@ -80,7 +80,8 @@ class Runner:
             run_date=run_date,
             started_at=self._started_at,
             scratch=parts.scratch / name / self.run_id,
-            cores=parts.cores,
+            cores=parts.resources.cores,
+            memory_bytes=parts.resources.memory_bytes,
         )
         spec = self._project.pipelines[name]
         pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))
@@ -99,7 +100,11 @@ class Runner:
     def _failed(self, pipeline: ETLPipeline, error: Exception) -> PipelineReport:
         """The report of a pipeline that failed; what libraries say may hold an address with a password."""
         report = pipeline.report(error)
-        return replace(report, error=Redactor(known_secrets).text(report.error or type(error).__name__))
+        text = report.error or type(error).__name__
+        if not isinstance(error, CloudEtlError):
+            state = "Nothing was loaded" if pipeline.account.result is None else "The batch is loaded"
+            text = f"internal error, {type(error).__name__}: {text}. {state}. The log holds the traceback: report it."
+        return replace(report, error=Redactor(known_secrets).text(text))
 
     def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
         return RunReport(

@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
+from cloud_etl.domain.resources import MIB, Resources, bytes_of
+from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
 from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.errors import TargetError
+from cloud_etl.pipeline.work_folder import work_folder
 from cloud_etl.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.config.config import LoadedProject
     from cloud_etl.domain.progress import Progress
+    from cloud_etl.domain.warehouse import WarehouseSpec
     from cloud_etl.load.port import Loader
 
 SCRATCH = ".scratch"
@@ -32,7 +37,7 @@ class Components:
     loader: Loader
     spark: SparkManager
     scratch: Path
-    cores: int
+    resources: Resources
     progress: Progress
 
 
@@ -63,13 +68,14 @@ class Wiring:
         """
         environment, root = self._project.environment, self._project.root
         store = open_store(self._project)
-        cores = environment.engine.cores or os.cpu_count() or 1
-        scratch = _scratch(environment.scratch, root, store)
-        if read_only:
-            scratch = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="cloud-etl-plan-")))
-        loader = self._stack.enter_context(open_loader(self._project, read_only=read_only))
-        spark = self._stack.enter_context(SparkManager(environment.engine, cores, scratch / "engine"))
-        return Components(self._project, store, loader, spark, scratch, cores, self._progress)
+        resources = resources_of(environment.engine, Machine.here())
+        bound_libraries(resources)
+        base = Path(tempfile.gettempdir()) / _own_name() if read_only else _scratch(environment.scratch, root, store)
+        loader = self._stack.enter_context(open_loader(self._project, resources, read_only=read_only))
+        scratch = self._stack.enter_context(work_folder(base))
+        engine = engine_within(environment.engine, resources)
+        spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine"))
+        return Components(self._project, store, loader, spark, scratch, resources, self._progress)
 
 
 def open_store(project: LoadedProject) -> ObjectStore:
@@ -77,12 +83,27 @@ def open_store(project: LoadedProject) -> ObjectStore:
     return ObjectStore.open(project.environment.store, project.environment.s3, project.root)
 
 
-def open_loader(project: LoadedProject, *, read_only: bool) -> Loader:
+def open_loader(project: LoadedProject, resources: Resources, *, read_only: bool) -> Loader:
     """The loader of the warehouse that the environment names, not yet connected."""
-    warehouse = project.environment.warehouse
-    name = next(name for name in type(warehouse).model_fields if getattr(warehouse, name) is not None)
-    loader: Loader = backends.backend("cloud_etl.load", name, "Loader")(warehouse, project.root, read_only=read_only)
+    warehouse = _within(project.environment.warehouse, resources)
+    make = backends.backend("cloud_etl.load", warehouse.kind, "Loader")
+    loader: Loader = make(warehouse, project.root, read_only=read_only)
     return loader
+
+
+def make_scratch(folder: Path) -> None:
+    """Make a folder for work files.
+
+    Raises:
+        TargetError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except OSError as exc:
+        raise TargetError(
+            f"work files cannot be written to {folder}: {exc.strerror}. Nothing was read. "
+            "Make the folder writable, or set the environment's scratch to another one."
+        ) from exc
 
 
 def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:
@@ -90,4 +111,20 @@ def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:
     if configured is not None:
         return (root / configured).resolve()
     local = store.local_path(SCRATCH)
-    return local if local is not None else Path(tempfile.gettempdir()) / f"cloud-etl-{os.getuid()}"
+    return local if local is not None else Path(tempfile.gettempdir()) / _own_name()
+
+
+def _own_name() -> str:
+    return f"cloud-etl-{os.getuid()}"
+
+
+def _within(warehouse: WarehouseSpec, resources: Resources) -> WarehouseSpec:
+    """A warehouse in this process takes no more memory and threads than the run may use."""
+    duckdb = warehouse.duckdb
+    if duckdb is None:
+        return warehouse
+    bound = {
+        "memory": f"{min(bytes_of(duckdb.memory), resources.query_bytes) // MIB}MB",
+        "threads": duckdb.threads or resources.cores,
+    }
+    return warehouse.model_copy(update={"duckdb": duckdb.model_copy(update=bound)})

@@ -12,6 +12,7 @@ from cloud_etl.publish.parquet_schema import footer
 from cloud_etl.storage.parquet_queries import parquet_queries, query_error, read_parquet, text
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.resources import Resources
     from cloud_etl.engines.marked_frame import WrittenFile
 
 TINY_BYTES = 8 << 20
@@ -20,13 +21,13 @@ TARGET_BYTES = 256 << 20
 _ROWS_PER_GROUP = 122_880
 
 
-def compacted(files: Sequence[WrittenFile], folder: Path, threads: int) -> tuple[WrittenFile, ...]:
+def compacted(files: Sequence[WrittenFile], folder: Path, resources: Resources) -> tuple[WrittenFile, ...]:
     """The same rows in few files, where one partition has many tiny ones; the files themselves where not.
 
     Args:
         files: accepted files of one partition, all with rows.
         folder: takes the new files; the old ones stay where they are.
-        threads: most threads to use.
+        resources: memory and threads that may be used.
 
     Raises:
         TargetError: the files cannot be folded, or rows were lost on the way.
@@ -36,7 +37,7 @@ def compacted(files: Sequence[WrittenFile], folder: Path, threads: int) -> tuple
         return tuple(files)
     folder.mkdir(parents=True, exist_ok=True)
     groups = _groups(files, sizes)
-    return tuple(_fold(group, folder / f"{number:05}.parquet", threads) for number, group in enumerate(groups))
+    return tuple(_fold(group, folder / f"{number:05}.parquet", resources) for number, group in enumerate(groups))
 
 
 def _groups(files: Sequence[WrittenFile], sizes: Sequence[int]) -> list[list[WrittenFile]]:
@@ -51,13 +52,13 @@ def _groups(files: Sequence[WrittenFile], sizes: Sequence[int]) -> list[list[Wri
     return groups
 
 
-def _fold(group: list[WrittenFile], target: Path, threads: int) -> WrittenFile:
+def _fold(group: list[WrittenFile], target: Path, resources: Resources) -> WrittenFile:
     sql = (
         f"COPY (SELECT * FROM {read_parquet([file.path for file in group])}) TO {text(target)} "
         f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
     )
     try:
-        with parquet_queries(threads, target.parent, keep_order=True) as queries:
+        with parquet_queries(resources, target.parent, keep_order=True) as queries:
             queries.rows(sql)
     except query_error() as exc:
         raise TargetError(

@@ -17,6 +17,7 @@ from cloud_etl.publish.parquet_schema import footer, schema_of
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, RunContext
+    from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import OutputSpec
     from cloud_etl.engines.marked_frame import Written, WrittenFile
     from cloud_etl.storage.object_store import ObjectStore
@@ -45,13 +46,14 @@ class ParquetPublisher:
         self._store = store
         self._run = run
 
-    def publish(self, output: OutputSpec, written: Written, batch: Batch) -> Publication:
+    def publish(self, output: OutputSpec, written: Written, batch: Batch, empty: Schema) -> Publication:
         """Publish the accepted rows of a written frame.
 
         Args:
             output: the data set; `columns` and `partition_by` were applied when the frame was written.
             written: its accepted files are moved where the store is a folder, and copied else.
             batch: the source files, named in the manifest; its schema tells which text columns are json.
+            empty: the schema where no file tells it, because no row was accepted.
 
         Returns:
             The publication; visible to readers when this returns. Without rows it has no files.
@@ -62,7 +64,7 @@ class ParquetPublisher:
         """
         folder = layout.run_folder(output.name, self._run.run_date, self._run.run_id)
         self._refuse_published(output, folder)
-        schema = schema_of((file.path for file in written.accepted or written.files), batch.schema)
+        schema = schema_of((file.path for file in written.accepted), batch.schema) if written.accepted else empty
         placed = tuple(self._place(output, written, folder))
         paths = tuple(self._put(one) for one in placed)
         self._verify(folder, placed, paths)
@@ -124,7 +126,7 @@ class ParquetPublisher:
         for number, (name, group) in enumerate(groupby(accepted, key=partition)):
             work = self._run.scratch / f"compact-{output.name}" / f"{number:05}"
             below = f"{folder}/{name}" if name else folder
-            for part, file in enumerate(compacted(tuple(group), work, self._run.cores)):
+            for part, file in enumerate(compacted(tuple(group), work, self._run.resources)):
                 yield _Placed(file, f"{below}/part-{part:05}.parquet", file.path.stat().st_size)
 
     def _put(self, placed: _Placed) -> Path:

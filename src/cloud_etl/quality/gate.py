@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.quality import CheckResult, ColumnProfile, QualityReport
 from cloud_etl.engines.marked_frame import Fate
-from cloud_etl.errors import DataRefusedError
+from cloud_etl.errors import DataRefusedError, at
 from cloud_etl.quality.measure import Measured, measure
 from cloud_etl.quality.port import BatchCheck, BatchFacts, ComparingCheck, GateContext, RowCheck, Rule
 from cloud_etl.quality.profile import profile
@@ -47,12 +47,28 @@ class QualityGate:
         Raises:
             ConfigError: a check does not fit the columns of the frame.
         """
-        for check in self._row_checks:
+        for number, check in enumerate(self._spec.checks):
+            if not isinstance(check, RowCheck):
+                continue
             if check.proven_by(frame):
                 self._proven.add(check.label)
             elif check.on_fail == "reject":
-                frame = self._reject(frame, check)
+                with at("quality", "checks", number, check.kind):
+                    frame = self._reject(frame, check)
         return frame
+
+    def rehearse(self, frame: MarkedFrame) -> None:
+        """Let the engine analyse the conditions that `mark` leaves to `assess`; no row and no reference is read.
+
+        Raises:
+            ConfigError: a check does not fit the columns of the frame.
+        """
+        for number, check in enumerate(self._spec.checks):
+            if not isinstance(check, RowCheck) or isinstance(check, ComparingCheck) or check.references:
+                continue
+            if check.on_fail != "reject":
+                with at("quality", "checks", number, check.kind):
+                    check.prepare(frame, self._context)
 
     def assess(
         self,

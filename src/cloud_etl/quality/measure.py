@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.failures import engine_errors
@@ -72,7 +70,7 @@ def _aggregate(marked: MarkedFrame, failing: Mapping[str, Column], wanted: Mappi
     columns = [rows(condition) for condition in failing.values()]
     if failing:
         # Null is neither true nor false: without the coalesce one unknown would hide a fault in `or`.
-        columns.append(rows(reduce(or_, (F.coalesce(condition, F.lit(False)) for condition in failing.values()))))
+        columns.append(rows(_any([F.coalesce(condition, F.lit(False)) for condition in failing.values()])))
     columns += wanted.values()
     if not columns:
         return Measured()
@@ -84,3 +82,11 @@ def _aggregate(marked: MarkedFrame, failing: Mapping[str, Column], wanted: Mappi
     failed = dict(zip(failing, counts, strict=False))
     measured = dict(zip(wanted, values[len(counts) :], strict=True))
     return Measured(failed, counts[-1] if failing else 0, measured)
+
+
+def _any(conditions: Sequence[Column]) -> Column:
+    """Whether one of them is true; a balanced tree, for the engine's protocol takes no more than 100 levels."""
+    if len(conditions) == 1:
+        return conditions[0]
+    half = len(conditions) // 2
+    return _any(conditions[:half]) | _any(conditions[half:])

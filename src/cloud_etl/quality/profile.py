@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import RunContext
     from cloud_etl.engines.marked_frame import WrittenFile
 
-# Values of every column are counted one by one in these rows, and in all rows for columns that show only a few there.
+# Values of every column are counted one by one in these rows, fewer of them where there are many columns, and in all
+# rows for columns that show only a few values there.
 FEW_ROWS = 20_000
-FEW_VALUES = 2_000
+FEW_CELLS = 2_000_000
+FEW_VALUES_SHARE = 0.1
 SHOWN_CHARACTERS = 100
 
 
@@ -60,7 +62,7 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
         return ()
     rows = sum(file.rows for file in filled)
     columns = [Sampled(footer.name, footer.type) for footer in footers]
-    with parquet_queries(run.cores, run.scratch) as queries:
+    with parquet_queries(run.resources, run.scratch) as queries:
         footers = _completed(queries, filled, footers)
         source = open_source(queries, filled, columns, most_rows)
         shapes = _shapes(queries, source, columns)
@@ -69,10 +71,11 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
 
 def _shapes(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, _Shape]:
     """Two passes over the rows: one aggregate, and one that counts the values of columns with few."""
-    few_rows = few_of(rows, FEW_ROWS)
+    few_rows = few_of(queries, rows, min(FEW_ROWS, FEW_CELLS // len(columns)))
     values = counted(queries, few_rows, columns)
     whole = rows.rows > few_rows.rows
-    many = [column for column in columns if whole and values[column.name].distinct > FEW_VALUES]
+    few_values = few_rows.rows * FEW_VALUES_SHARE
+    many = [column for column in columns if whole and values[column.name].distinct > few_values]
     few = [column for column in columns if column not in many]
     mean_terms, about_terms, often_terms = means(columns), about_distinct(many), frequent(many, few_rows, values)
     terms = [*mean_terms.values(), *about_terms.values(), *often_terms.values()]

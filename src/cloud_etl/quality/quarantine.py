@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
+from cloud_etl.domain.resources import LEAST_BYTES, Resources
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality.footers import columns_of
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from cloud_etl.quality.port import Rule
 
 STAGE = "quality"
+_SOURCES = (
+    "CREATE TEMP TABLE sources AS "
+    "SELECT unnest(?::BIGINT[]) AS place, unnest(?::VARCHAR[]) AS uri, unnest(?::VARCHAR[]) AS etag"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,9 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
     selects = [_select(fate, group, run, rules) for fate, group in _by_fate(filled)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with parquet_queries(run.cores, run.scratch) as queries:
-            written = int(str(queries.rows(_copy(selects, batch, target))[0][0]))
+        with parquet_queries(run.resources, run.scratch) as queries:
+            queries.rows(_SOURCES, _columns_of_sources(batch))
+            written = int(str(queries.rows(_copy(selects, target))[0][0]))
     except (query_error(), OSError) as error:
         # The engine's own words may hold values of the row.
         raise QuarantineError(_not_written(expected, run, type(error).__name__)) from None
@@ -134,7 +140,7 @@ def _read(paths: Sequence[Path], sql: str, parameters: Sequence[object] = ()) ->
     if not paths:
         return []
     try:
-        with parquet_queries(cores=1) as queries:
+        with parquet_queries(Resources(LEAST_BYTES, cores=1)) as queries:
             return queries.rows(sql.format(files=read_parquet(paths)), parameters)
     except query_error() as error:
         folder = ", ".join(sorted({str(path.parent) for path in paths})[:3])
@@ -149,11 +155,13 @@ def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, list[WrittenF
         yield fate, [file for _, _, file in group]
 
 
-def _copy(selects: Sequence[str], batch: Batch, target: Path) -> str:
-    sources = ", ".join(f"({place}, {text(ref.uri)}, {_nullable(ref.etag)})" for place, ref in enumerate(batch.files))
-    rows = " UNION ALL ".join(selects)
-    source = f"WITH sources(place, uri, etag) AS (VALUES {sources}) {rows}"
-    return f"COPY ({source}) TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
+def _columns_of_sources(batch: Batch) -> tuple[list[int], list[str], list[str | None]]:
+    # As columns: a statement with ten thousand values in its text takes a second to plan.
+    return list(range(len(batch.files))), [ref.uri for ref in batch.files], [ref.etag for ref in batch.files]
+
+
+def _copy(selects: Sequence[str], target: Path) -> str:
+    return f"COPY ({' UNION ALL '.join(selects)}) TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
 
 
 def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Mapping[str, Rule]) -> str:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 TOP = 5
 # With more files than this, evenly chosen ones stand for all.
 FILES_READ = 32
-# GROUPING numbers its sets with the bits of a bigint.
-COLUMNS_AT_ONCE = 60
+# GROUPING numbers its sets with the bits of a bigint, and the time to plan a query grows with the square of its sets.
+COLUMNS_AT_ONCE = 30
+# The time to plan a query grows with the square of its terms.
+TERMS_AT_ONCE = 200
 # A frequent value fills at least one row in a thousand of the rows in which candidates are looked for.
 CANDIDATE_SHARE = 0.001
 # Columns that DuckDB has for each Parquet file: the place of a row in it, and of the file in the list.
@@ -72,12 +74,13 @@ def open_source(
     return Source("sample", sum(limits))
 
 
-def few_of(rows: Source, few: int) -> Source:
-    """About that many of the rows, spread over all of them."""
+def few_of(queries: ParquetQueries, rows: Source, few: int) -> Source:
+    """About that many of the rows, spread over all of them; copied, for each query on a wide file reads its footer."""
     step = max(1, rows.rows // few)
-    return (
-        Source(f"(SELECT * FROM {rows.sql} WHERE {_PLACE} % {step} = 0)", -(-rows.rows // step)) if step > 1 else rows
-    )
+    if step == 1:
+        return rows
+    queries.rows(f"CREATE TEMP TABLE few AS SELECT * FROM {rows.sql} WHERE {_PLACE} % {step} = 0")
+    return Source("few", -(-rows.rows // step))
 
 
 def counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:
@@ -123,11 +126,11 @@ def frequent(columns: Sequence[Sampled], few_rows: Source, values: Mapping[str, 
 
 
 def aggregate(queries: ParquetQueries, rows: Source, terms: Sequence[str]) -> list[float | None]:
-    """Values of aggregates over the rows, by one query."""
-    if not terms:
-        return []
-    [row] = queries.rows(f"SELECT {', '.join(terms)} FROM {rows.sql}")
-    return [None if value is None else float(str(value)) for value in row]
+    """Values of aggregates over the rows, by as few queries as are planned in good time."""
+    values: list[object] = []
+    for first in range(0, len(terms), TERMS_AT_ONCE):
+        values += queries.rows(f"SELECT {', '.join(terms[first : first + TERMS_AT_ONCE])} FROM {rows.sql}")[0]
+    return [None if value is None else float(str(value)) for value in values]
 
 
 def _counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:

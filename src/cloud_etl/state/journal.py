@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 RUNS = "runs"
 DROPPED_ROWS = "dropped-rows"
-_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _ENTRY = re.compile(r"(\d+)-.*\.json")
 
 
@@ -40,7 +40,7 @@ def new_run_id(now: datetime) -> str:
 
 def list_runs(store: ObjectStore, limit: int | None = None) -> tuple[str, ...]:
     """Ids of the runs that left something below runs/, the newest first."""
-    ids = sorted((name for name in store.folders(RUNS) if _RUN_ID.fullmatch(name)), reverse=True)
+    ids = sorted((name for name in store.folders(RUNS) if RUN_ID.fullmatch(name)), reverse=True)
     return tuple(ids[:limit])
 
 

@@ -21,8 +21,10 @@ from pathlib import Path
 from cloud_etl.errors import ObjectChangedError
 
 # Two writes within one tick of a file system's clock leave the same times (git calls such an entry racy), so a
-# hash is believed only if the last change was well before the hash was begun. FAT counts in steps of 2 s.
+# hash is believed only if the last change was well before the hash was begun. FAT counts in steps of 2 s, others in
+# seconds; a time with a fraction comes from a clock of at most some milliseconds a step.
 _SETTLED_NS = 2_000_000_000
+_SETTLED_BY_FINE_CLOCK_NS = 250_000_000
 _CHUNK_BYTES = 1 << 20
 
 Signature = tuple[int, int, int, int]
@@ -62,7 +64,7 @@ class Fingerprints:
             os.close(descriptor)
         if not digest or signature(before) != signature(after):
             raise ObjectChangedError(f"{path} was written to while it was read. Run again when it is complete.")
-        if begun_ns - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS:
+        if _is_settled(before, begun_ns):
             self._known[str(path)] = (signature(before), digest)
             self._changed = True
         return digest, before.st_size
@@ -88,6 +90,13 @@ class Fingerprints:
 def signature(status: os.stat_result) -> Signature:
     """What changes with every write to a file; ctime cannot be set back by copying tools, as mtime can."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _is_settled(status: os.stat_result, begun_ns: int) -> bool:
+    # The change time is the file system's own; the other one is whatever a tool has set.
+    is_fine = status.st_ctime_ns % 1_000_000_000 != 0
+    margin_ns = _SETTLED_BY_FINE_CLOCK_NS if is_fine else _SETTLED_NS
+    return begun_ns - max(status.st_mtime_ns, status.st_ctime_ns) > margin_ns
 
 
 def _sha256(descriptor: int) -> str:

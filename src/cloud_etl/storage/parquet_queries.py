@@ -7,10 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl.errors import EngineError
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "512MB"
+    from cloud_etl.domain.resources import Resources
+
+_MOST_BYTES = 512 << 20
 
 
 class ParquetQueries:
@@ -27,26 +31,37 @@ class ParquetQueries:
 
 
 @contextmanager
-def parquet_queries(cores: int, scratch: Path | None = None, *, keep_order: bool = False) -> Iterator[ParquetQueries]:
+def parquet_queries(
+    resources: Resources, scratch: Path | None = None, *, keep_order: bool = False
+) -> Iterator[ParquetQueries]:
     """Open DuckDB in memory for the length of a block.
 
     Args:
-        cores: how many threads it may use.
-        scratch: folder into which it may spill; without, a query that needs more than MEMORY fails.
+        resources: its threads, and a share of the memory, 512 MB at most.
+        scratch: folder into which it may spill; without, a query that needs more memory fails.
         keep_order: rows come out in the order of files and rows, which takes more memory.
+
+    Raises:
+        EngineError: a query needs more memory, or more room to spill, than it may have.
     """
     import duckdb
 
     config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY,
-        "threads": cores,
+        "memory_limit": f"{min(_MOST_BYTES, resources.query_bytes)}B",
+        "threads": resources.cores,
         "temp_directory": str(scratch) if scratch else "",
         "preserve_insertion_order": keep_order,
     }
     with duckdb.connect(config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
-        yield ParquetQueries(connection)
+        try:
+            yield ParquetQueries(connection)
+        except duckdb.OutOfMemoryException as exc:
+            raise EngineError(
+                f"SQL over the written rows stopped: {str(exc).splitlines()[0]}. Nothing was loaded. "
+                "Raise engine.memory, and see that the scratch folder has room to spill."
+            ) from exc
 
 
 def query_error() -> type[Exception]:

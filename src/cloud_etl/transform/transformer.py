@@ -10,7 +10,7 @@ from cloud_etl.domain.ledger import BarrierCount
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, address, column, quoted
-from cloud_etl.errors import SourceError
+from cloud_etl.errors import SourceError, at
 from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
 
@@ -81,7 +81,8 @@ class DataTransformer:
                 frame = self._accepted(written, frame)
                 earlier.append(written)
                 barriers.append(step.label)
-            frame = step.apply(frame, self._context)
+            with at("transform", number, step.kind):
+                frame = step.apply(frame, self._context)
         return Transformed(frame, tuple(earlier), tuple(barriers))
 
     def aggregate(

@@ -181,3 +181,19 @@ def test_of_two_runs_at_once_one_does_all_and_the_other_nothing(shop: Path) -> N
     assert second.returncode == 6
     assert "lease" in second.stderr or "run" in second.stderr
     assert len(list((shop / "data/runs").iterdir())) == 1
+
+
+def test_a_source_that_is_not_there_does_not_keep_the_others_from_being_planned(shop: Path) -> None:
+    (shop / "data/raw-data/customers/all.jsonl").rename(shop / "data/raw-data/all.jsonl")
+    (shop / "data/raw-data/customers").rmdir()
+    done = call(shop, "plan", "--all")
+    assert done.returncode == 4
+    assert "customers does not exist" in done.stdout
+    assert "day1.csv" in done.stdout
+    assert "there are no new ones" not in done.stdout
+
+
+def test_help_writes_arguments_that_may_be_left_out_in_one_pair_of_brackets(shop: Path) -> None:
+    for command, usage in (("run", "run [OPTIONS] [PIPELINE]..."), ("ledger", "ledger [OPTIONS] [RUN]")):
+        lines = [line.strip() for line in call(shop, command, "--help").stdout.splitlines()]
+        assert f"Usage: cloud-etl {usage}" in lines

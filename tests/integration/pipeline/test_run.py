@@ -124,3 +124,39 @@ def test_a_project_that_was_moved_loads_nothing_twice(opened: Project, shop: Pat
     opened.run()
     moved = shop.rename(shop.with_name("moved"))
     assert [one.outcome for one in Project.open(moved).run().pipelines] == ["no_new_files", "no_new_files"]
+
+
+def test_an_upserted_aggregate_warns_when_late_rows_take_the_place_of_a_group(
+    opened: Project, shop: Path, rows: Query, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened.run()
+    assert "load.groups_replaced" not in caplog.text
+    (shop / "data/raw-data/orders/late.csv").write_text(
+        "order_id,customer_id,region,quantity,price\no9,1,north,1,1.00\n"
+    )
+    opened.run(["orders"])
+    assert rows("select orders, revenue from analytics.orders_by_region where region = 'north'") == [
+        (1, Decimal("1.00"))
+    ]
+    (record,) = [one for one in caplog.records if "load.groups_replaced" in one.getMessage()]
+    assert record.levelname == "WARNING"
+
+
+def test_work_files_that_have_no_place_are_told_with_the_setting(shop: Path) -> None:
+    (shop / "file").write_text("")
+    project = shop / "cloud-etl.yaml"
+    project.write_text(project.read_text().replace("store: ./data", "store: ./data\n    scratch: ./file/below"))
+    report = Project.open(shop).run(["customers"])
+    assert report.exit_code == 4
+    assert "set the environment's scratch" in (report.pipelines[0].error or "")
+
+
+def test_a_fault_of_our_own_is_called_so(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("cloud_etl.pipeline.outputs.ParquetPublisher.publish", broken)
+    report = opened.run(["customers"])
+    assert (report.exit_code, report.pipelines[0].error) == (
+        1, "internal error, RuntimeError: boom. Nothing was loaded. The log holds the traceback: report it.",
+    )  # fmt: skip

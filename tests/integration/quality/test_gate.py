@@ -220,3 +220,12 @@ def test_rejected_rows_of_a_written_frame_go_into_quarantine(lab):
         (2, "n", "quality.not_null.n", '{"i":2,"n":null}'),
     ]
     assert {reject.source_uri for reject in rejects} == {"file:///data/raw/sales.csv"}
+
+
+def test_a_hundred_checks_are_counted_in_one_aggregate(lab):
+    checks = [
+        {"expression": {"that": f"i <> {number}", "name": f"not_{number}", "on_fail": "warn"}} for number in range(100)
+    ]
+    report = lab.judge(TEN, *checks).report
+    assert [check.rows_failed for check in report.checks] == [1] * 10 + [0] * 90
+    assert report.score == 0

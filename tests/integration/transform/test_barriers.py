@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 
 import pytest
@@ -66,9 +67,32 @@ def test_two_projects_may_have_modules_of_one_name(lab, tmp_path):
     assert found == [("one",), ("two",)]
 
 
+def test_a_function_that_was_edited_since_the_last_run_is_taken_as_it_is_now(lab):
+    found = []
+    for word in ("old", "newer"):
+        (lab.folder / "edited_step.py").write_text(
+            f"def f(frame):\n    return frame.selectExpr(\"'{word}' as word\")\n"
+        )
+        found += lab.write(ROWS, {"python": "edited_step:f"}).rows("DISTINCT word")
+    assert found == [("old",), ("newer",)]
+
+
+def test_an_installed_module_is_not_imported_a_second_time(lab):
+    import json.decoder
+
+    with pytest.raises(StepFailedError, match=r"json\.decoder:scanstring raised TypeError"):
+        lab.run(ROWS, {"python": "json.decoder:scanstring"})
+    assert sys.modules["json.decoder"] is json.decoder
+
+
 @pytest.mark.parametrize(
     ("body", "error", "message"),
     [
+        (
+            "    return frame.select('amuont')",
+            ConfigError,
+            "broken_0:f: there is no column 'amuont'; did you mean 'amount'",
+        ),
         ("    raise ValueError('row 42: secret')", StepFailedError, r"raised ValueError at broken_0\.py:2 in f: raise"),
         ("    return 7", ConfigError, "gave int, not a DataFrame"),
         ("    return frame.selectExpr('1 as _fate')", ConfigError, "kept for cloud-etl"),

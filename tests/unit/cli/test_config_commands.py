@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from cloud_etl.cli import config_commands
-from cloud_etl.errors import ConfigError
+from cloud_etl.errors import ConfigError, TargetError
 
 PROJECT = """\
 project: shop
@@ -80,7 +80,7 @@ def test_show_can_be_read_again_as_yaml(invoke):
     _, text = invoke(config_commands.show)
     _, out = invoke(config_commands.show, "--output", "json")
     assert parse_yaml(text, "shown").data == json.loads(out)
-    assert json.loads(out)["engine"]["memory"] == "2GB"
+    assert json.loads(out)["engine"]["memory"] == "auto"
 
 
 @pytest.mark.parametrize("arguments", [(), ("--origin",), ("--output", "json"), ("--output", "json", "--origin")])
@@ -105,3 +105,9 @@ def test_schema_prints_or_writes(invoke, tmp_path):
 def test_schema_writes_only_the_one_that_is_named(invoke, tmp_path):
     invoke(config_commands.schema, "pipeline", "--write")
     assert not (tmp_path / "project.schema.json").exists()
+
+
+def test_a_schema_that_cannot_be_written_is_told_without_a_traceback(invoke, tmp_path):
+    (tmp_path / "pipeline.schema.json").mkdir()
+    with pytest.raises(TargetError, match=r"pipeline\.schema\.json cannot be written: Is a directory"):
+        invoke(config_commands.schema, "pipeline", "--write")

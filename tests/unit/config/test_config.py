@@ -1,5 +1,6 @@
 import pytest
 
+from cloud_etl import backends
 from cloud_etl.config.config import DEFAULT, find_project, load_project
 from cloud_etl.errors import ConfigError, UsageError
 
@@ -307,3 +308,27 @@ def test_values_of_secret_settings_are_not_in_errors_nor_in_reprs(load):
     assert "hunter2" not in str(caught.value) + repr(caught.value.__cause__)
     loaded = load(ENVIRONMENTS.replace("region: eu-west-1", "secret_access_key: hunter2"))
     assert "hunter2" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{id: {type: string}}", "{id: {type: int}}", "3: schema.id.type: unknown type 'int'; did you mean 'integer'?"),
+        ("{id: {type: string}}", "{id: {type: decimal(12,2)}}", "3: schema.id.type: unknown type 'decimal(12'; "
+         'put it in quotes, "decimal(12,2)": between { and } a comma begins a new key'),
+        ("outputs:", "quality: {fail_when: {rejected_above: many}}\noutputs:", "4: quality.fail_when.rejected_above: "
+         "write a number of records such as 100, or a share such as 5%"),
+        ("outputs:", "transform: [python: tidy]\noutputs:",
+         "4: transform[0].python: 'tidy' has the wrong form; write it like cleaning:tidy"),
+    ],
+)  # fmt: skip
+def test_common_slips_are_told_with_what_to_write_instead(load, old, new, said):
+    backends.register_families()
+    assert f"pipelines/sales.yaml:{said}" in lines_of(load, sales=pipeline().replace(old, new, 1))
+
+
+def test_a_size_of_memory_is_told_with_an_example(load):
+    project = ENVIRONMENTS.replace("cores: 2", "memory: lots")
+    assert lines_of(load, project) == [
+        "cloud-etl.yaml:5: environments.local.engine.memory: 'lots' has the wrong form; write it like 512MB or 2GB"
+    ]

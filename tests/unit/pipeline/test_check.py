@@ -8,7 +8,7 @@ from cloud_etl import backends
 from cloud_etl.config.config import load_project
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import ColumnType
-from cloud_etl.domain.spec import StepSpec
+from cloud_etl.domain.spec import LoadSpec, StepSpec
 from cloud_etl.errors import ConfigError
 from cloud_etl.pipeline.check import check_project
 from cloud_etl.transform.port import Step
@@ -185,6 +185,9 @@ def test_checks_are_judged_by_columns_expressions_and_types(findings):
         ("load: {table: s.x, mode: upsert, keys: [id]}", "load.keys: there is no column 'id' here; known: amount"),
         ("load: {table: s.x, distkey: x}", "load.distkey: there is no column 'x' here"),
         ("load: {table: s.x, sortkey: [x]}", "load.sortkey: there is no column 'x' here"),
+        ("load: {table: s.x, sortkey: [at, at]}", "load.sortkey: column 'at' stands here twice"),
+        ("load: {table: s.x, encode: {x: zstd}}", "load.encode: there is no column 'x' here"),
+        ("load: {table: s.x, comments: {x: text}}", "load.comments: there is no column 'x' here"),
         ("aggregate: {group_by: [x], metrics: {n: count(*)}}", "aggregate.group_by: there is no column 'x' here"),
         ("aggregate: {group_by: [at], metrics: {n: sum(x)}}", "aggregate.metrics.n: there is no column 'x' here"),
         ("aggregate: {group_by: [at], metrics: {n: amount}}", "aggregate.metrics.n: 'amount' does not fold rows"),
@@ -207,6 +210,11 @@ def test_outputs_name_columns_that_are_there(findings, output, said):
     found = findings(HEAD + f"outputs:\n  - name: x\n    {output}\n")
     assert len(found) == 1
     assert f"outputs[0].{said}" in found[0]
+
+
+def test_columns_that_scd2_makes_may_be_laid_out(findings):
+    load = "mode: scd2, keys: [order_id], sortkey: [valid_from], encode: {valid_to: raw}, comments: {is_current: now}"
+    assert findings(HEAD + OUTPUT.replace("}", f", {load}}}")) == []
 
 
 def test_scd2_refuses_columns_that_it_makes_itself(findings):
@@ -262,6 +270,17 @@ def test_an_engine_that_is_not_there_is_told_where_it_is_named(findings, small_p
     assert findings(other("a"), project=text)[0].startswith(
         "cloud-etl.yaml:6: environments.local.engine.name: there is no engine 'sial'"
     )
+
+
+def test_redshift_needs_a_store_that_it_can_read(findings, small_project):
+    redshift = "{database: dev, host: h, user: u, auth: {password: p}}"
+    text = small_project.replace("{duckdb: {path: ./shop.duckdb}}", f"{{redshift: {redshift}}}")
+    assert findings(other("a"), project=text) == [
+        "cloud-etl.yaml:4: environments.local.store: './data' is no s3:// url, and warehouse.redshift loads by COPY, "
+        "which reads S3 only; write s3://bucket or s3://bucket/prefix"
+    ]
+    assert findings(other("a"), project=text.replace("./data", "s3://bucket/x")) == []
+    assert findings(other("a"), project=text.replace("./data", "${env:STORE}")) == []
 
 
 @pytest.mark.parametrize(
@@ -342,3 +361,53 @@ def test_a_default_must_fit_its_type(findings, kind, good, bad):
     found = findings(column(bad))
     assert len(found) == 1
     assert found[0].startswith(f"0.yaml:7: schema.x.default: the default does not fit the type {kind}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "transform:\n  - make: {x: sum(amount)}\n" + OUTPUT,
+        HEAD + "quality:\n  checks:\n    - expression: {that: sum(amount) > 1}\n" + OUTPUT,
+    ],
+)
+def test_an_expression_of_one_row_may_not_fold_rows(findings, text):
+    (finding,) = findings(text)
+    assert "folds rows; fold them with aggregate, or write a window: ... over (...)" in finding
+
+
+def test_a_window_over_the_rows_gives_each_row_its_own(findings):
+    assert findings(HEAD + "transform:\n  - make: {x: sum(amount) over (partition by order_id)}\n" + OUTPUT) == []
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("cloud_etl.etl_load_ledger", "holds what cloud-etl itself remembers"),
+        ("CLOUD_ETL.mine", "holds what cloud-etl itself remembers"),
+        ('s.t"; drop table x', "letters, digits"),
+        ("s.t\\nu", "letters, digits"),
+    ],
+)
+def test_tables_of_cloud_etl_itself_and_names_that_look_like_sql_are_refused(table, message):
+    with pytest.raises(ValueError, match=message):
+        LoadSpec(table=table.replace("\\n", "\n"))
+
+
+@pytest.mark.parametrize("table", ["shop.sales_fact", "Größe.t 1", "s.a-b$c"])
+def test_odd_names_of_tables_are_names(table):
+    assert LoadSpec(table=table).table == table
+
+
+@pytest.mark.parametrize(
+    ("store", "message"),
+    [
+        ("gs://bucket", "'gs://bucket' has the scheme gs://; known are a folder, file:// and s3://"),
+        ("s3://", "'s3://' names no bucket; write s3://bucket or s3://bucket/prefix"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_a_finding(findings, small_project, store, message):
+    project = small_project.replace("store: ./data", f'store: "{store}"')
+    assert project != small_project
+    assert [one.partition(": ")[2] for one in findings(other("a"), project=project)] == [
+        f"environments.local.store: {message}"
+    ]

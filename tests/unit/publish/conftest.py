@@ -19,6 +19,8 @@ from cloud_etl.publish.publisher import ParquetPublisher
 from cloud_etl.storage.object_store import ObjectStore
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+# What the engine knows of an output of which no row came through.
+EMPTY = Schema((Column("id", ColumnType("integer")),))
 
 
 @dataclass
@@ -29,6 +31,7 @@ class World:
     run: RunContext
     batch: Batch
     frames: Path
+    empty: Schema = EMPTY
     written: int = 0
 
     def frame(self, *parts: tuple[dict[str, str], pa.Table], fate: Fate | None = None) -> Written:
@@ -47,7 +50,7 @@ class World:
 
     def publish(self, written: Written, run_id: str = "r1", **output: object):
         spec = OutputSpec(**{"name": "sales", **output})
-        return self.publisher(run_id).publish(spec, written, self.batch)
+        return self.publisher(run_id).publish(spec, written, self.batch, self.empty)
 
     def listing(self) -> list[str]:
         return sorted(info.key for info in self.store.list("processed-data"))

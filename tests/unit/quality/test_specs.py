@@ -54,6 +54,7 @@ def test_every_kind_of_check_is_registered():
     [
         ("not_null", {"columns": []}, "at least 1"),
         ("range", {"column": "a"}, "range needs min or max"),
+        ("range", {"column": "a", "min": 5, "max": 3}, "range: min 5 is above max 3"),
         ("range", {"column": "a", "min": 1, "exclusive": "both"}, "exclusive"),
         ("in_set", {"column": "a", "values": []}, "at least 1"),
         ("in_set", {"column": "a", "values": [None]}, "values"),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -84,6 +85,31 @@ def test_a_hash_of_a_file_just_written_is_not_believed_later(store, monkeypatch)
     before = etag(store, "a.csv")
     monkeypatch.setattr("cloud_etl.storage.fingerprints._sha256", lambda descriptor: "hashed again")
     assert etag(store, "a.csv") == "hashed again" != before
+
+
+@pytest.mark.parametrize(("changed_ns", "age_ns", "read_again"), [
+    (10**18 + 1, 300_000_000, False),
+    (10**18 + 1, 200_000_000, True),
+    (10**18, 300_000_000, True),
+    (10**18, 2_100_000_000, False),
+])  # fmt: skip
+def test_a_file_settles_sooner_where_the_clock_counts_fractions(store, monkeypatch, changed_ns, age_ns, read_again):
+    store.write("a.csv", b"1,2")
+    path = store.local_path("a.csv")
+    os.utime(path, (1, 1))
+    real = os.fstat
+    monkeypatch.setattr("cloud_etl.storage.fingerprints.os.fstat", lambda descriptor: _changed(real(descriptor)))
+    monkeypatch.setattr("cloud_etl.storage.fingerprints.signature", lambda status: (3, 1, changed_ns, 1))
+    monkeypatch.setattr("cloud_etl.storage.fingerprints.time.time_ns", lambda: changed_ns + age_ns)
+
+    def _changed(status: os.stat_result) -> SimpleNamespace:
+        return SimpleNamespace(
+            st_mode=status.st_mode, st_size=status.st_size, st_mtime_ns=status.st_mtime_ns, st_ctime_ns=changed_ns
+        )
+
+    before = etag(store, "a.csv")
+    monkeypatch.setattr("cloud_etl.storage.fingerprints._sha256", lambda descriptor: "hashed again")
+    assert (etag(store, "a.csv") != before) is read_again
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"a": [[1], 2]}', "null"])

@@ -17,6 +17,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID, Column, ColumnType, Schema
 from cloud_etl.domain.spec import PipelineSpec
+from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
 from cloud_etl.extract.reader.reject_table import write_rejects
 from cloud_etl.extract.reader.stage import Part, file_numbers, write_staged
@@ -34,6 +35,7 @@ class FileAccount:
     Attributes:
         records: records found so far in its text.
         damage: set when the file broke off; nothing of it may be staged then.
+        seen: the last header of the batch; shared by its files.
     """
 
     index: int
@@ -41,6 +43,7 @@ class FileAccount:
     records: int = 0
     damage: tuple[RejectCode, str] | None = None
     notes: tuple[str, ...] = ()
+    seen: SeenHeader = field(default_factory=SeenHeader)
 
     @property
     def place(self) -> FilePlace:

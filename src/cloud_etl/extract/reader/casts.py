@@ -21,15 +21,12 @@ _NOT_FINITE = "[+-]?(inf|infinity|nan)"
 _TIME = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6}0*)?)?"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _OFFSET = "(Z|[+-](0[0-9]|1[0-3])(:?[0-5][0-9])?|[+-]14(:?00)?)"
-_TRUE = "('true', 't', 'yes', 'y', '1')"
-_FALSE = "('false', 'f', 'no', 'n', '0')"
+_TRUE = "true|t|yes|y|1"
+_FALSE = "false|f|no|n|0"
 _FIRST_DAY, _LAST_DAY = "DATE '0001-01-01'", "DATE '9999-12-31'"
 _FIRST_TIME, _LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 # A day off the limits, no offset and no zone can leave them.
 _INNER_TIMES = "TIMESTAMP '0001-01-02' AND TIMESTAMP '9999-12-30'"
-# Bytes with which a text can pass DuckDB's numeric cast without being a plain number.
-DECIMAL_SUSPECTS = tuple(bytes((code,)) for code in b"eE_ \t\n\v\f\r")
-DOUBLE_SUSPECTS = DECIMAL_SUSPECTS[2:]
 # What each specifier may match; a format with another one is not proven by pattern but by printing.
 _SPECIFIERS = {
     "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{1,2}", "d": "[0-9]{1,2}", "H": "[0-9]{1,2}", "I": "[0-9]{1,2}",
@@ -58,14 +55,13 @@ class Cast:
     wanted: str
 
 
-def cast_of(column: ColumnSpec, text: str, tried: str, suspicious: bool) -> Cast | None:
+def cast_of(column: ColumnSpec, text: str, tried: str) -> Cast | None:
     """The cast of a column; None where the text is taken as it is.
 
     Args:
         column: the contract of the column.
         text: name of the text column.
         tried: name under which the value of `Cast.tried` will be known.
-        suspicious: the column holds bytes with which a number may be no plain one; see `suspects`.
     """
     kind = column.type.kind
     if kind in ("string", "json"):
@@ -73,17 +69,12 @@ def cast_of(column: ColumnSpec, text: str, tried: str, suspicious: bool) -> Cast
     if kind in ("integer", "bigint"):
         return _integer(column.type, text, tried)
     if kind == "decimal":
-        return _decimal(column.type, text, tried, suspicious)
+        return _decimal(column.type, text, tried)
     if kind == "double":
-        return _double(text, tried, suspicious)
+        return _double(text, tried)
     if kind == "boolean":
         return _boolean(text, tried)
     return _date(column, text, tried) if kind == "date" else _timestamp(column, text, tried)
-
-
-def suspects(kind: str) -> tuple[bytes, ...]:
-    """Bytes that make a column of numbers suspicious."""
-    return {"decimal": DECIMAL_SUSPECTS, "double": DOUBLE_SUSPECTS}.get(kind, ())
 
 
 def _full(text: str, pattern: str) -> str:
@@ -104,32 +95,28 @@ def _integer(type_: ColumnType, text: str, tried: str) -> Cast:
     return Cast(f"TRY_CAST({text} AS {type_.duckdb})", proven, code, f"{type_}: a whole number in its range")
 
 
-def _decimal(type_: ColumnType, text: str, tried: str, suspicious: bool) -> Cast:
+def _decimal(type_: ColumnType, text: str, tried: str) -> Cast:
     scale = type_.scale
     exact = f"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.][0-9]{{1,{scale}}}0*)" if scale else "[+-]?[0-9]+([.]0*)?"
-    proof = _full(text, exact)
-    if not suspicious:
-        short = f"strpos({text}, '.') = 0 OR strlen({text}) - strpos({text}, '.') <= {scale}"
-        proof = f"{short} OR {proof}"
     code = (
         f"CASE WHEN NOT {_full(text, _DECIMAL)} THEN '{RejectCode.BAD_DECIMAL}' "
         f"WHEN {_full(text, exact)} THEN '{RejectCode.OUT_OF_RANGE}' ELSE '{RejectCode.DECIMAL_SCALE}' END"
     )
-    proven = f"CASE WHEN {proof} THEN {tried} END"
+    proven = f"CASE WHEN {_full(text, exact)} THEN {tried} END"
     return Cast(f"TRY_CAST({text} AS {type_.duckdb})", proven, code, f"{type_}: a plain number that fits")
 
 
-def _double(text: str, tried: str, suspicious: bool) -> Cast:
+def _double(text: str, tried: str) -> Cast:
     proof = f"(isfinite({tried}) AND ({tried} <> 0 OR NOT regexp_matches({text}, '^[+-]?[0-9.]*[1-9]')))"
-    if suspicious:
-        proof += f" AND {_full(text, _DOUBLE)}"
+    proof += f" AND {_full(text, _DOUBLE)}"
     proven = f"CASE WHEN {proof} OR {_full(f'lower({text})', _NOT_FINITE)} THEN {tried} END"
     code = _either(text, _DOUBLE, RejectCode.OUT_OF_RANGE, RejectCode.BAD_DOUBLE)
     return Cast(f"TRY_CAST({text} AS DOUBLE)", proven, code, "double: a number")
 
 
 def _boolean(text: str, tried: str) -> Cast:
-    proven = f"CASE WHEN {tried} IN {_TRUE} THEN true WHEN {tried} IN {_FALSE} THEN false END"
+    # Not IN: DuckDB makes a join of a list, and a join does not keep the order of the rows.
+    proven = f"CASE WHEN {_full(tried, _TRUE)} THEN true WHEN {_full(tried, _FALSE)} THEN false END"
     return Cast(f"lower({text})", proven, f"'{RejectCode.BAD_BOOLEAN}'", "boolean: true or false")
 
 

@@ -12,7 +12,8 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, Shape, parse_record
 from cloud_etl.extract.reader.csv_header import read_head
-from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Run
+from cloud_etl.extract.reader.header import SeenHeader
+from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
 from cloud_etl.extract.reader.streams import TextStream
@@ -29,8 +30,11 @@ class CsvFile:
         notes: how columns were matched, for the report.
     """
 
-    def __init__(self, place: FilePlace, stream: TextStream, window: Window, spec: PipelineSpec) -> None:
+    def __init__(
+        self, place: FilePlace, stream: TextStream, window: Window, spec: PipelineSpec, seen: SeenHeader
+    ) -> None:
         """Store the parts; nothing is read yet."""
+        self._seen = seen
         self._place = place
         self._stream = stream
         self._window = window
@@ -50,7 +54,7 @@ class CsvFile:
             WrongEncodingError: the file begins with a mark of another encoding.
         """
         window = self._window
-        head = read_head(window, self._spec)
+        head = read_head(window, self._spec, self._seen)
         self._layout, self.notes = head.layout, head.notes
         if refusal is not None:
             self._layout = Layout(head.layout.width, refusal=refusal)
@@ -103,7 +107,7 @@ class CsvFile:
             last = second.find_in_plain(text, ends)
             used = _bytes_of(ends, last)
             piece.lines, piece.ends = text[:used], ends[:last]
-            piece.runs = [Run(0, window.line, window.position)]
+            piece.runs = Runs(*np.array([[0], [window.line], [window.position]]))
             piece.records = last
             return piece, used, last
         lines = sort_lines(text, ends, window.dialect, self._layout.width)
@@ -113,7 +117,7 @@ class CsvFile:
         _drop_from(piece, window.line + last)
         _take_runs(piece, text, lines, last, (window.line, window.position))
         kinds = lines.kinds[:last]
-        piece.records = last - int(np.count_nonzero((kinds == Line.NOTHING) | (kinds == Line.CONTINUED)))
+        piece.records = int(np.count_nonzero((kinds == Line.RECORD) | (kinds == Line.TAKEN)))
         return piece, _bytes_of(ends, last), last
 
     def _resolve(self, lines: Lines, piece: Piece) -> int:
@@ -122,32 +126,44 @@ class CsvFile:
         Returns:
             How many lines are done with; fewer than all where a record goes on behind the buffer.
         """
-        window, shape = self._window, shape_of(self._layout, self._spec)
-        done = 0
+        shape = shape_of(self._layout, self._spec)
+        spans: list[int] = []
+        last, done = len(lines.ends), 0
         for number in np.flatnonzero(lines.kinds == Line.DOUBTFUL).tolist():
             if number < done:
                 continue
-            start = int(lines.starts[number])
-            try:
-                outcome = parse_record(window.buffer, start, window.dialect, shape, window.final)
-            except NeedsMoreError:
-                return int(number)
-            done = int(number) + 1
-            while done < len(lines.ends) and lines.starts[done] < outcome.next:
-                done += 1
-            line = window.line + number
-            if isinstance(outcome, Parsed):
-                raw = self._raw(start, outcome.end)
-                piece.parsed.append(Record(line, window.position + start, raw, outcome.fields))
-            elif outcome.each:
-                self._refuse_each(lines, (number, done), outcome, piece)
+            if number in lines.spans:
+                spans.append(number)
+                done = lines.spans[number] + 1
                 continue
-            else:
-                raw = self._raw(start, min(outcome.next - 1, start + window.dialect.max_record_bytes))
-                piece.rejects.append(Reject(line, window.position + start, raw, outcome.code, outcome.message))
-            lines.kinds[number:done] = Line.CONTINUED
-            lines.kinds[number] = Line.TAKEN
-        return len(lines.ends)
+            try:
+                done = self._look_closely(lines, number, shape, piece)
+            except NeedsMoreError:
+                last = number
+                break
+        lines.take_spans(spans)
+        return last
+
+    def _look_closely(self, lines: Lines, number: int, shape: Shape, piece: Piece) -> int:
+        """Parse the record that begins on a line; gives the number of the line behind it."""
+        window, start = self._window, int(lines.starts[number])
+        outcome = parse_record(window.buffer, start, window.dialect, shape, window.final)
+        done = number + 1
+        while done < len(lines.ends) and lines.starts[done] < outcome.next:
+            done += 1
+        line = window.line + number
+        if isinstance(outcome, Parsed):
+            raw = self._raw(start, outcome.end)
+            piece.parsed.append(Record(line, window.position + start, raw, outcome.fields))
+        elif outcome.each:
+            self._refuse_each(lines, (number, done), outcome, piece)
+            return done
+        else:
+            raw = self._raw(start, min(outcome.next - 1, start + window.dialect.max_record_bytes))
+            piece.rejects.append(Reject(line, window.position + start, raw, outcome.code, outcome.message))
+        lines.kinds[number:done] = Line.CONTINUED
+        lines.kinds[number] = Line.TAKEN
+        return done
 
     def _refuse_each(self, lines: Lines, span: tuple[int, int], outcome: Refused, piece: Piece) -> None:
         window = self._window
@@ -210,13 +226,21 @@ def _bytes_of(ends: NDArray[np.int64], lines: int) -> int:
 
 
 def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple[int, int]) -> None:
-    """Put the proven lines together, and note where lines that follow one another begin."""
-    proven = lines.kinds[:last] == Line.RECORD
-    edges = np.diff(proven.astype(np.int8), prepend=0, append=0)
-    first, behind = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    """Put the proven records together, and note where lines that follow one another begin."""
+    kinds = lines.kinds[:last]
+    begins = kinds == Line.RECORD
+    spanned = kinds == Line.SPANNED
+    proven = begins | spanned
+    # Where lines that are taken and lines that are not meet.
+    edges = np.flatnonzero(np.diff(proven, prepend=False, append=False))
+    first, behind = edges[::2], edges[1::2]
     starts, ends = lines.starts[first], lines.ends[behind - 1] + 1
     held = np.cumsum(ends - starts) - (ends - starts)
-    places = (held, origin[0] + first, origin[1] + starts)
-    piece.runs = [Run(*run) for run in zip(*(column.tolist() for column in places), strict=True)]
     piece.lines = b"".join([text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
     piece.ends = lines.ends[:last][proven] - np.repeat(starts - held, behind - first)
+    if spanned.any():
+        # A record ends on the last of its lines.
+        piece.ends = piece.ends[~np.append(spanned[1:], False)[proven]]
+    numbers = np.flatnonzero(begins)
+    breaks = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
+    piece.runs = Runs(breaks, origin[0] + numbers[breaks], origin[1] + lines.starts[numbers[breaks]])

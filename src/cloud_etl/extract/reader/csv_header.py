@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, Refused, parse_record
-from cloud_etl.extract.reader.header import Matched, by_position, holds_contract, match_header
+from cloud_etl.extract.reader.dialect import Dialect
+from cloud_etl.extract.reader.header import Matched, SeenHeader, by_position, holds_contract, match_header
 from cloud_etl.extract.reader.pieces import Layout, Reject
 from cloud_etl.extract.reader.windows import Window
 
@@ -33,10 +34,10 @@ class Head:
     rejects: list[Reject] = field(default_factory=list)
 
 
-def read_head(window: Window, spec: PipelineSpec) -> Head:
+def read_head(window: Window, spec: PipelineSpec, seen: SeenHeader) -> Head:
     """Read up to the first record; a header that is refused stays in the window, as a record among the others."""
     window.fill(PROBE_BYTES)
-    window.settle(replace(window.dialect, cr_file=_ends_lines_with_cr(window)))
+    window.settle(Dialect.of(window.dialect.options, cr_file=_ends_lines_with_cr(window)))
     for _ in range(window.dialect.options.skip_lines):
         window.skip_line()
     if not window.dialect.options.header:
@@ -45,7 +46,7 @@ def read_head(window: Window, spec: PipelineSpec) -> Head:
     if start == len(window.buffer):
         window.advance(start)
         return Head(Layout(len(spec.schema_)))
-    head, end = _match(window, start, spec)
+    head, end = _match(window, start, spec, seen)
     if head.layout.refusal is None:
         window.advance(end)
     elif head.layout.refusal[0] in (
@@ -108,13 +109,18 @@ def _parse(window: Window, start: int) -> Parsed | Refused:
         return Refused(RejectCode.RECORD_TOO_LONG, "the header is longer than max_record_bytes", start)
 
 
-def _match(window: Window, start: int, spec: PipelineSpec) -> tuple[Head, int]:
+def _match(window: Window, start: int, spec: PipelineSpec, seen: SeenHeader) -> tuple[Head, int]:
+    if seen.raw and seen.cr_file == window.dialect.cr_file and window.buffer.startswith(seen.raw, start):
+        return Head(seen.matched.layout, seen.names, seen.matched.notes), start + len(seen.raw)
     parsed = _parse(window, start)
     if isinstance(parsed, Refused):
         message = f"the header cannot be read: {parsed.message}"
         return Head(Layout(len(spec.schema_), refusal=(RejectCode.BAD_HEADER, message, None))), start
     names = [name or "" for name in parsed.fields]
     matched: Matched = match_header(names, spec)
+    if matched.accepted:
+        seen.raw, seen.cr_file = window.buffer[start : parsed.next], window.dialect.cr_file
+        seen.names, seen.matched = names, matched
     return Head(matched.layout, names, matched.notes), parsed.next
 
 

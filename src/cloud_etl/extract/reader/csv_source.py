@@ -62,8 +62,8 @@ def _cut(
     codec = compression_of(path, key, spec.source.compression)
     try:
         with open_text(path, codec, encoding) as stream:
-            window = Window(stream, Dialect(spec.source.csv))
-            file = CsvFile(account.place, stream, window, spec)
+            window = Window(stream, Dialect.of(spec.source.csv))
+            file = CsvFile(account.place, stream, window, spec, account.seen)
             yield from file.pieces(window_bytes, refusal)
             account.notes = file.notes
     except CorruptStreamError as exc:

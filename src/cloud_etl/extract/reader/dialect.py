@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cloud_etl.domain.spec import CsvOptions
 
@@ -22,6 +22,12 @@ class Dialect:
 
     options: CsvOptions
     cr_file: bool = False
+
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of(options: CsvOptions, *, cr_file: bool = False) -> Dialect:
+        """The dialect of all files that are written so; its patterns are compiled once."""
+        return Dialect(options, cr_file)
 
     @cached_property
     def delimiter(self) -> bytes:

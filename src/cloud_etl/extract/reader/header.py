@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import LINEAGE
@@ -27,6 +27,21 @@ class Matched:
         return self.layout.refusal is None
 
 
+@dataclass(slots=True)
+class SeenHeader:
+    """The last header that was accepted: files of one batch mostly have the same, and it is matched once.
+
+    Attributes:
+        raw: the header's record with its line end, as it stood in its file; empty before the first.
+        cr_file: whether CR ended the lines of that file.
+    """
+
+    raw: bytes = b""
+    cr_file: bool = False
+    names: list[str] = field(default_factory=list)
+    matched: Matched = field(default_factory=lambda: Matched(Layout(0)))
+
+
 def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
     """Find each column of the contract in a header: by its exact name, else without case and outer blanks.
 
@@ -36,8 +51,13 @@ def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
     width = len(names)
     found: dict[str, int] = {}
     notes: list[str] = []
+    exactly, folded = _by_name(names), _by_name([_folded(name) for name in names])
     for column, column_spec in spec.schema_.items():
-        places, exact = _places(column, column_spec, names)
+        wanted = {column, *column_spec.source_names}
+        places = sorted(place for name in wanted for place in exactly.get(name, ()))
+        exact = bool(places)
+        if not exact:
+            places = sorted(place for name in {_folded(one) for one in wanted} for place in folded.get(name, ()))
         if len(places) > 1:
             shown = ", ".join(repr(names[place][:80]) for place in places[:_SHOWN])
             message = f"column {column} has {len(places)} candidates in the header: {shown}"
@@ -69,7 +89,7 @@ def _with_extras(names: Sequence[str], found: Mapping[str, int], notes: list[str
     if extras and spec.new_columns == "ignore":
         notes.append(f"columns dropped: {shown}")
     elif extras:
-        folded = [name.strip().casefold() for name, _ in extras]
+        folded = [_folded(name) for name, _ in extras]
         if len(set(folded)) < len(folded):
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns share a name: {shown}")
         if set(folded) & {name.casefold() for name in spec.schema_}:
@@ -96,13 +116,15 @@ def _needed(column: ColumnSpec) -> bool:
     return column.required and column.default is None
 
 
-def _places(column: str, column_spec: ColumnSpec, names: Sequence[str]) -> tuple[list[int], bool]:
-    wanted = {column, *column_spec.source_names}
-    exact = [place for place, name in enumerate(names) if name in wanted]
-    if exact:
-        return exact, True
-    folded = {name.strip().casefold() for name in wanted}
-    return [place for place, name in enumerate(names) if name.strip().casefold() in folded], False
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _by_name(names: Sequence[str]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(name, []).append(place)
+    return places
 
 
 def _refused(width: int, code: RejectCode, message: str, column: str | None = None) -> Matched:

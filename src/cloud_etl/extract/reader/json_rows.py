@@ -134,6 +134,18 @@ class JsonColumns:
         self._places.append((file, element.line, element.position))
         self._raw.append(element.raw)
 
+    def names(self, keys: tuple[str, ...]) -> tuple[str | None, ...]:
+        """The column of each key; None drops its values.
+
+        Raises:
+            FaultError: records with these keys are refused.
+        """
+        return (self._plans.get(keys) or self._plan(keys)).names
+
+    def kind(self, name: str) -> Kind | None:
+        """The type of a column's values; None for a new column."""
+        return self._kinds.get(name)
+
     def rows(self) -> TextRows:
         """The records taken so far."""
         places = np.array(self._places, dtype=np.int64).reshape(-1, 3)

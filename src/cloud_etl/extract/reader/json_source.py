@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import CsvOptions, JsonOptions, PipelineSpec
@@ -12,8 +15,10 @@ from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.careful import TOO_LONG
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.json_array import ArrayScanner, Element
+from cloud_etl.extract.reader.json_flat import BLANKS, FlatRecords, LineBlock
 from cloud_etl.extract.reader.json_rows import FaultError, JsonColumns, parse
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
+from cloud_etl.extract.reader.scan import line_ends
 from cloud_etl.extract.reader.streams import (
     CorruptStreamError,
     Encoding,
@@ -26,7 +31,6 @@ from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.windows import Window
 
 _PROBE_BYTES = 1 << 16
-_BLANKS = b" \t\r\n"
 # A parsed record takes about this many times its text.
 _PARSED_FACTOR = 4
 _RECORD_BYTES = 200
@@ -40,18 +44,21 @@ class JsonCut:
     encoding: Encoding
     spec: PipelineSpec
     elements: list[Element] = field(default_factory=list)
+    blocks: list[LineBlock] = field(default_factory=list)
+    records: int = 0
     stored_bytes: int = 0
     held_bytes: int = 0
 
-    def add(self, element: Element) -> None:
-        """Take another record."""
-        self.elements.append(element)
-        self.held_bytes += len(element.raw)
-
-    @property
-    def records(self) -> int:
-        """Records in it."""
-        return len(self.elements)
+    def add(self, found: Element | LineBlock) -> None:
+        """Take another record, or whole lines."""
+        if isinstance(found, LineBlock):
+            self.blocks.append(found)
+            self.records += found.records
+            self.held_bytes += len(found.text)
+        else:
+            self.elements.append(found)
+            self.records += 1
+            self.held_bytes += len(found.raw)
 
     @property
     def weight(self) -> int:
@@ -73,10 +80,12 @@ class JsonTask:
     def rows(self) -> tuple[TextRows | None, list[FileRejects]]:
         """Parse them into columns of text."""
         columns = JsonColumns(self.cuts[0].spec)
+        flat = FlatRecords(columns)
         rejects = []
         for cut in self.cuts:
             refused = []
-            for element in cut.elements:
+            others = [flat.take(cut.file.index, block) for block in cut.blocks]
+            for element in chain(cut.elements, *others):
                 try:
                     if element.broken is not None:
                         code = RejectCode.RECORD_TOO_LONG if element.broken == TOO_LONG else RejectCode.INVALID_JSON
@@ -87,7 +96,7 @@ class JsonTask:
                     refused.append(Reject(*place, exc.code, exc.message, exc.column))
             if refused:
                 rejects.append(FileRejects(cut.file, cut.encoding, refused))
-        return columns.rows(), rejects
+        return flat.rows(), rejects
 
     def files(self) -> Mapping[int, tuple[FilePlace, Encoding]]:
         """The files they come from, by index."""
@@ -121,16 +130,16 @@ def _cut(account: FileAccount, stream: TextStream, spec: PipelineSpec, window_by
     window = Window(stream, dialect)
     window.fill(_PROBE_BYTES)
     window.settle(dialect)
-    while not window.final and not window.buffer.strip(_BLANKS):
+    while not window.final and not window.buffer.strip(BLANKS):
         window.advance(window.complete())
         window.fill(len(window.buffer) + _PROBE_BYTES)
-    if options.layout == "array" or (options.layout == "auto" and window.buffer.lstrip(_BLANKS)[:1] == b"["):
-        found = ArrayScanner(window, options.max_record_bytes, _is_json).elements()
+    if options.layout == "array" or (options.layout == "auto" and window.buffer.lstrip(BLANKS)[:1] == b"["):
+        found: Iterator[Element | LineBlock] = ArrayScanner(window, options.max_record_bytes, _is_json).elements()
     else:
         found = _lines(window, options, window_bytes)
     cut = JsonCut(account.place, stream.encoding, spec)
-    for element in found:
-        cut.add(element)
+    for one in found:
+        cut.add(one)
         if cut.weight >= window_bytes:
             cut.stored_bytes = stream.stored_bytes_read
             yield cut
@@ -140,7 +149,7 @@ def _cut(account: FileAccount, stream: TextStream, spec: PipelineSpec, window_by
         yield cut
 
 
-def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[Element]:
+def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[Element | LineBlock]:
     limit = options.max_record_bytes
     while True:
         window.fill(window_bytes)
@@ -154,16 +163,19 @@ def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[
             else:
                 window.fill(2 * max(window_bytes, len(window.buffer)))
             continue
-        position = window.position
-        lines = window.buffer[:end].split(b"\n")[:-1]
-        for number, line in enumerate(lines, window.line):
-            raw = line.strip(_BLANKS)
-            if len(raw) > limit:
-                yield Element(number, position, raw[:limit], TOO_LONG)
-            elif raw:
-                yield Element(number, position, raw)
-            position += len(line) + 1
-        window.advance(end, len(lines))
+        block = LineBlock(window.buffer[:end], window.line, window.position)
+        ends = line_ends(block.text)
+        if np.diff(ends, prepend=-1).max() <= limit:
+            yield block
+        else:
+            yield from (_limited(element, limit) for element in block.elements())
+        window.advance(end, len(ends))
+
+
+def _limited(element: Element, limit: int) -> Element:
+    if len(element.raw) <= limit:
+        return element
+    return Element(element.line, element.position, element.raw[:limit], TOO_LONG)
 
 
 def _is_json(raw: bytes) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # What a record costs as Python objects, beside its text.
 _OBJECT_BYTES = 600
-_NO_PLACES = np.zeros(0, dtype=np.int64)
+NO_PLACES = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,18 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Physical lines that follow one another and are a record each.
+class Runs:
+    """Proven records of one line each that follow one another in their file; arrays with a number for each run.
 
     Attributes:
-        start: where they begin in the piece's `lines`.
-        line: number of the first one in its file, from 1.
-        position: its byte offset in the file's text.
+        first: number of its first record in the piece.
+        line: line of the first record in its file, from 1.
+        position: byte offset of the first record in the file's text.
     """
 
-    start: int
-    line: int
-    position: int
+    first: NDArray[np.int64] = field(default_factory=lambda: NO_PLACES)
+    line: NDArray[np.int64] = field(default_factory=lambda: NO_PLACES)
+    position: NDArray[np.int64] = field(default_factory=lambda: NO_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,9 @@ class Piece:
     """Some records of one file.
 
     Attributes:
-        lines: whole lines, each ending in LF, that are one record each and that pyarrow splits right.
-        ends: offset of each of their LF.
+        lines: whole records, each ending in LF, that pyarrow splits right.
+        ends: offset of the LF at the end of each of them.
+        runs: where in the file they come from.
         records: records in the piece, counted from its lines.
         stored_bytes: how far the file had been read.
     """
@@ -97,8 +98,8 @@ class Piece:
     encoding: Encoding
     dialect: Dialect
     lines: bytes = b""
-    ends: NDArray[np.int64] = field(default_factory=lambda: _NO_PLACES)
-    runs: list[Run] = field(default_factory=list)
+    ends: NDArray[np.int64] = field(default_factory=lambda: NO_PLACES)
+    runs: Runs = field(default_factory=Runs)
     parsed: list[Record] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     records: int = 0

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from cloud_etl.domain.files import LocalFile, batch_id
 from cloud_etl.domain.progress import Progress
+from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount, settle
+from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.sources import Assembler, cut_file
 from cloud_etl.extract.reader.stage import Part, Stager, Task
 
@@ -29,6 +31,12 @@ class ReaderLimits:
     window_bytes: int = 4 << 20
     segment_bytes: int = 16 << 20
     threads: int | None = None
+
+    @classmethod
+    def within(cls, resources: Resources) -> ReaderLimits:
+        """The sizes that a bound on memory leaves room for."""
+        segment = resources.segment_bytes
+        return cls(min(4 << 20, segment), segment, resources.cores)
 
 
 @dataclass
@@ -102,10 +110,11 @@ def read_batch(
         ConfigError: a default does not fit its column's type.
         QuarantineError: the rejects cannot be written.
     """
-    limits = limits or ReaderLimits()
+    limits = limits or ReaderLimits.within(run.resources)
     for folder in ("staged", "rejects"):
         (run.scratch / folder).mkdir(parents=True, exist_ok=True)
-    accounts = [FileAccount(index, file) for index, file in enumerate(files)]
+    seen = SeenHeader()
+    accounts = [FileAccount(index, file, seen=seen) for index, file in enumerate(files)]
     pool = _Pool(spec, run, limits.threads or run.cores)
     try:
         for task in _tasks(accounts, spec, progress, limits):

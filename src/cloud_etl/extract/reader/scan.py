@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cloud_etl.extract.reader.dialect import CR, LF, Dialect
+from cloud_etl.extract.reader.quotes import Quotes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,13 +22,18 @@ _BACKSLASH = 92
 
 
 class Line(IntEnum):
-    """What a physical line is; TAKEN begins a record that was parsed closely, CONTINUED belongs to one."""
+    """What a physical line is.
+
+    RECORD begins a proven record, and SPANNED belongs to one that began above; TAKEN and CONTINUED are the same for
+    records that were looked at closely.
+    """
 
     RECORD = 0
     NOTHING = 1
     DOUBTFUL = 2
     TAKEN = 3
     CONTINUED = 4
+    SPANNED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,22 @@ class Lines:
         starts: offset of each line.
         ends: offset of each line's LF.
         kinds: a Line for each.
+        spans: doubtful lines that begin a proven record over several lines, each with its last line.
     """
 
     starts: Places
     ends: Places
     kinds: NDArray[np.uint8]
+    spans: dict[int, int] = field(default_factory=dict)
+
+    def take_spans(self, begins: Sequence[int]) -> None:
+        """Mark the lines of spans that are taken as they are."""
+        first = np.array(begins, dtype=np.int64)
+        last = np.array([self.spans[number] for number in begins], dtype=np.int64)
+        self.kinds[first] = Line.RECORD
+        while len(first := first + 1):
+            first, last = first[first <= last], last[first <= last]
+            self.kinds[first] = Line.SPANNED
 
 
 def line_ends(window: bytes) -> Places:
@@ -98,10 +116,10 @@ def sort_lines(window: bytes, ends: Places, dialect: Dialect, width: int) -> Lin
     data = np.frombuffer(window, dtype=np.uint8)
     starts = line_starts(ends)
     lines = Lines(starts, ends, np.zeros(len(ends), dtype=np.uint8))
-    _mark_quotes(window, data, lines, dialect)
-    _mark_bytes(window, data, lines, dialect)
+    _mark_bytes(window, data, lines)
     _mark_carriage_returns(window, data, lines, dialect)
     lines.kinds[ends - starts > dialect.max_record_bytes] = Line.DOUBTFUL
+    _mark_quotes(window, data, lines, dialect, width)
     if width > 1:
         _mark_blank(data, lines, dialect)
     _mark_comments(window, data, lines, dialect)
@@ -112,39 +130,20 @@ def _mark(lines: Lines, places: Places, kind: Line) -> None:
     lines.kinds[np.searchsorted(lines.ends, places)] = kind
 
 
-def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect, width: int) -> None:
     if dialect.quote is None or dialect.quote not in window:
         return
-    last = dialect.quote[-1]
-    quotes = np.flatnonzero(data == last)
     if not dialect.simple:
-        _mark(lines, quotes, Line.DOUBTFUL)
+        _mark(lines, np.flatnonzero(data == dialect.quote[-1]), Line.DOUBTFUL)
         return
-    lines.kinds[_faulty_quotes(data, quotes, lines, dialect)] = Line.DOUBTFUL
-    if dialect.options.escape == "backslash" and b"\\" in window:
-        escaped = _has(lines, np.flatnonzero(data == _BACKSLASH)) & _has(lines, quotes)
-        lines.kinds[escaped] = Line.DOUBTFUL
-
-
-def _faulty_quotes(data: NDArray[np.uint8], quotes: Places, lines: Lines, dialect: Dialect) -> NDArray[np.bool_]:
-    """Lines in which a quote stands where RFC 4180 has none, by the quote's neighbours and its number in the line."""
-    first = np.searchsorted(quotes, lines.starts)
-    counts = np.diff(first, append=len(quotes))
-    number = np.arange(len(quotes)) - np.repeat(first, counts)
-    delimiter = dialect.delimiter[0]
-    before = data[np.maximum(quotes - 1, 0)]
-    after = data[np.minimum(quotes + 1, len(data) - 1)]
-    quote = data[quotes[0]]
-    opens = (number & 1) == 0
-    fine_open = (before == delimiter) | (before == LF) | (quotes == 0)
-    fine_close = (after == delimiter) | (after == LF) | (after == CR)
-    if dialect.options.escape == "doubled":
-        fine_open |= (before == quote) & (number > 0)
-        fine_close |= after == quote
-    faulty = np.where(opens, ~fine_open, ~fine_close)
-    result = (counts & 1) == 1
-    result[np.searchsorted(lines.ends, quotes[faulty])] = True
-    return np.asarray(result, dtype=np.bool_)
+    quotes = Quotes(data, lines.starts, lines.ends, dialect)
+    unsafe = lines.kinds == Line.DOUBTFUL
+    lines.kinds[quotes.faulty()] = Line.DOUBTFUL
+    if dialect.options.escape == "backslash":
+        if b"\\" in window:
+            lines.kinds[_has(lines, np.flatnonzero(data == _BACKSLASH)) & (quotes.counts > 0)] = Line.DOUBTFUL
+    elif width > 1 and not dialect.cr_file:
+        lines.spans.update(quotes.spans(window, unsafe, width))
 
 
 def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:
@@ -153,7 +152,7 @@ def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:
     return result
 
 
-def _mark_bytes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect) -> None:
+def _mark_bytes(window: bytes, data: NDArray[np.uint8], lines: Lines) -> None:
     if b"\0" in window:
         _mark(lines, np.flatnonzero(data == 0), Line.DOUBTFUL)
     if not is_text(window):

@@ -89,14 +89,15 @@ class SecondTable:
     def _candidates(self, text: bytes, starts: NDArray[np.int64]) -> list[int]:
         """Numbers of the lines that begin like the header."""
         data = np.frombuffer(text, dtype=np.uint8)
+        first = data[starts]
         found: set[int] = set()
         for opening in self._openings:
-            places = starts
-            for shift, byte in enumerate(opening[:_OPENING_BYTES]):
-                places = places[data[np.minimum(places + shift, len(data) - 1)] == byte]
-                if not len(places):
+            numbers = np.flatnonzero(first == opening[0])
+            for shift, byte in enumerate(opening[1:_OPENING_BYTES], 1):
+                if not len(numbers):
                     break
-            found.update(np.searchsorted(starts, places).tolist())
+                numbers = numbers[data[np.minimum(starts[numbers] + shift, len(data) - 1)] == byte]
+            found.update(numbers.tolist())
         return sorted(found)
 
     def _is_header(self, text: bytes, start: int) -> bool:

@@ -17,7 +17,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.reader.careful import SWAP, Parsed, Shape, parse_record, width_message
 from cloud_etl.extract.reader.dialect import CR, LF, Dialect
-from cloud_etl.extract.reader.pieces import Layout, Piece, Record, Reject
+from cloud_etl.extract.reader.pieces import NO_PLACES, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import line_starts
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
 
@@ -68,25 +68,17 @@ class Segment:
         return line_starts(self.ends)
 
     @cached_property
-    def _runs(self) -> tuple[Places, Places, Places, Places]:
-        rows: list[tuple[int, int, int, int]] = []
-        held = 0
-        for piece in self.pieces:
-            rows += [(held + run.start, piece.file.index, run.line, run.position) for run in piece.runs]
-            held += len(piece.lines)
-        table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-        return table[:, 0], table[:, 1], table[:, 2], table[:, 3]
-
-    def origins(self, numbers: Places) -> Origins:
-        """Where proven lines come from."""
-        offsets, files, lines, positions = self._runs
-        if len(offsets) == 0:
-            return Origins(numbers, numbers, numbers)
-        run_of = np.searchsorted(offsets, self.starts[numbers], side="right") - 1
-        first_line = np.searchsorted(self.starts, offsets)
-        line = lines[run_of] + numbers - first_line[run_of]
-        position = positions[run_of] + self.starts[numbers] - offsets[run_of]
-        return Origins(files[run_of], line, position)
+    def origins(self) -> Origins:
+        """Where each proven record comes from."""
+        counts = [len(piece.ends) for piece in self.pieces]
+        files = np.repeat([piece.file.index for piece in self.pieces], counts)
+        held = np.cumsum([0, *counts[:-1]])
+        first = np.concatenate([piece.runs.first + before for piece, before in zip(self.pieces, held, strict=True)])
+        lengths = np.diff(first, append=len(files))
+        line = np.concatenate([piece.runs.line for piece in self.pieces]) - first
+        position = np.concatenate([piece.runs.position for piece in self.pieces]) - self.starts[first]
+        lines = np.repeat(line, lengths) + np.arange(len(files))
+        return Origins(files, lines, np.repeat(position, lengths) + self.starts)
 
     def raw(self, number: int) -> bytes:
         """The text of a proven line, without its line end."""
@@ -108,7 +100,7 @@ def split(segment: Segment) -> tuple[TextRows | None, list[FileRejects]]:
         table, kept, refused = _no_lines()
     parsed = [(piece, record) for piece in segment.pieces for record in piece.parsed]
     columns = _columns(segment, table, [record for _, record in parsed])
-    origins = segment.origins(kept)
+    origins = segment.origins if len(kept) == len(segment.ends) else segment.origins.take(kept)
     if parsed:
         origins = _with_parsed(origins, parsed)
 
@@ -123,7 +115,7 @@ def _refused_before(segment: Segment) -> list[FileRejects]:
 
 
 def _no_lines() -> tuple[pa.Table | None, Places, list[FileRejects]]:
-    return None, np.zeros(0, dtype=np.int64), []
+    return None, NO_PLACES, []
 
 
 def _with_parsed(origins: Origins, parsed: Sequence[tuple[Piece, Record]]) -> Origins:
@@ -166,7 +158,7 @@ def _by_file(segment: Segment, wrong: Sequence[tuple[int, RejectCode, str]]) -> 
     """Refuse proven lines, by number."""
     if not wrong:
         return []
-    origins = segment.origins(np.array([number for number, _, _ in wrong], dtype=np.int64))
+    origins = segment.origins.take(np.array([number for number, _, _ in wrong], dtype=np.int64))
     places = {piece.file.index: (piece.file, piece.encoding) for piece in segment.pieces}
     rejects: dict[int, list[Reject]] = {}
     rows = zip(wrong, origins.files.tolist(), origins.lines.tolist(), origins.positions.tolist(), strict=True)
@@ -221,7 +213,7 @@ def _read_csv(segment: Segment, body: bytes, delimiter: str, invalid: Callable[[
         read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=block),
         parse_options=pacsv.ParseOptions(
             delimiter=delimiter, quote_char=dialect.options.quote if single else False, double_quote=True,
-            escape_char=False, newlines_in_values=False, ignore_empty_lines=False, invalid_row_handler=invalid,
+            escape_char=False, newlines_in_values=single, ignore_empty_lines=False, invalid_row_handler=invalid,
         ),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=wanted, null_values=nulls,
@@ -232,11 +224,10 @@ def _read_csv(segment: Segment, body: bytes, delimiter: str, invalid: Callable[[
 
 def _parse_each(segment: Segment) -> Segment:
     """Parse the proven lines one by one: for lines that pyarrow cannot be given, or does not take."""
-    pieces = [replace(piece, lines=b"", runs=[], parsed=[*piece.parsed], rejects=[*piece.rejects])
+    pieces = [replace(piece, lines=b"", ends=NO_PLACES, runs=Runs(), parsed=[*piece.parsed], rejects=[*piece.rejects])
               for piece in segment.pieces]  # fmt: skip
     by_file = {piece.file.index: piece for piece in reversed(pieces)}
-    numbers = np.arange(len(segment.ends))
-    origins = segment.origins(numbers)
+    origins = segment.origins
     places = zip(segment.starts.tolist(), origins.files.tolist(), origins.lines.tolist(), origins.positions.tolist(),
                  strict=True)  # fmt: skip
     for number, (start, file, line, position) in enumerate(places):

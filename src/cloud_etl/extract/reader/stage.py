@@ -22,8 +22,7 @@ from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.typed import Caster, rejects_of
 
 _ROW_GROUP_ROWS = 131_072
-_SAMPLE_ROWS = 20_000
-_MEMORY_LIMIT = "512MB"
+_SAMPLE_ROWS = 5_000
 
 
 class Task(Protocol):
@@ -64,7 +63,8 @@ class Stager:
         """Open the connection: one thread, in UTC, never touching the disk."""
         import duckdb
 
-        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": _MEMORY_LIMIT})
+        limit = f"{self.run.resources.caster_bytes}B"
+        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": limit})
         connection.execute("SET TimeZone = 'UTC'")
         object.__setattr__(self, "caster", Caster(self.contract, connection))
 
@@ -93,11 +93,14 @@ class Stager:
 
 
 def write_staged(path: Path, table: pa.Table) -> None:
-    """Write rows: lz4 (they live as long as the run), dictionaries only where values repeat, row ids as differences."""
+    """Write rows: lz4 (they live as long as the run), dictionaries only where values repeat, row ids as differences.
+
+    Every row is read once and none is sought, so no statistics are kept.
+    """
     repeating = [name for name in table.column_names if name != ROW_ID and _repeats(table.column(name))]
     pq.write_table(
         table, path, compression="lz4", row_group_size=_ROW_GROUP_ROWS, use_dictionary=repeating or False,
-        column_encoding={ROW_ID: "DELTA_BINARY_PACKED"},
+        column_encoding={ROW_ID: "DELTA_BINARY_PACKED"}, write_statistics=False, store_decimal_as_integer=True,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,18 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec import ColumnSpec
 from cloud_etl.errors import ConfigError, Problem
-from cloud_etl.extract.reader.casts import Cast, cast_of, suspects
 from cloud_etl.extract.reader.pieces import Reject
-from cloud_etl.extract.reader.quick import holds_any, quick_cast
+from cloud_etl.extract.reader.plain_texts import has_empty
 from cloud_etl.extract.reader.text_rows import TextRows
+from cloud_etl.extract.reader.typed_column import TypedColumn
 
 if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
 _FAULTS_AT_ONCE = 50_000
+# The time to plan a query grows with the square of its expressions: 400 casts in one take three times as long.
+_COLUMNS_AT_ONCE = 64
 _ARROW = {
     "string": pa.string(), "json": pa.string(), "integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64(),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),
@@ -53,7 +55,11 @@ class Caster:
         """Store the contract; defaults are cast once."""
         self._contract = contract
         self._connection = connection
-        self._defaults = {name: self._default(spec) for name, spec in contract.items() if spec.default is not None}
+        typed = {name: TypedColumn.of(spec, self._query) for name, spec in contract.items()}
+        self._typed = {name: column for name, column in typed.items() if column is not None}
+        self._defaults = {
+            name: self._default(name, spec) for name, spec in contract.items() if spec.default is not None
+        }
 
     def cast(self, rows: TextRows) -> tuple[pa.Table, list[Fault]]:
         """Give all rows as typed columns (contract first, then new ones as string) and the faults among them.
@@ -63,9 +69,7 @@ class Caster:
         count = len(rows.origins.lines)
         ready = {name: column for name, column in rows.columns.items() if column.type != pa.string()}
         texts = {name: self._text(name, column) for name, column in rows.columns.items() if name not in ready}
-        quick = self._quick(texts)
-        casts = self._casts(texts, quick)
-        values = quick | self._run(texts, casts)
+        values = {name: self._cast(name, column) for name, column in texts.items() if name in self._typed}
         arrays: dict[str, pa.ChunkedArray] = {}
         faulty: dict[str, NDArray[np.bool_]] = {}
         for name, spec in self._contract.items():
@@ -79,7 +83,7 @@ class Caster:
             if found:
                 faulty[name] = np.logical_or.reduce(found)
         arrays.update((name, column) for name, column in texts.items() if name not in arrays)
-        faults = self._explain(texts, casts, faulty) if faulty else []
+        faults = self._explain(texts, faulty) if faulty else []
         if rows.typed_source:
             faults = [_as_lossy(fault) for fault in faults]
         return pa.table(arrays), faults
@@ -89,49 +93,17 @@ class Caster:
         spec = self._contract.get(name)
         if spec is None or spec.type.kind == "string":
             return column
-        empty = pc.equal(pc.binary_length(column), 0)
-        if not pc.any(empty).as_py():
+        if not has_empty(column):
             return column
-        return pc.if_else(empty, pa.scalar(None, pa.string()), column)
+        return pc.if_else(pc.equal(pc.binary_length(column), 0), pa.scalar(None, pa.string()), column)
 
-    def _quick(self, texts: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
-        quick = {}
-        for name, column in texts.items():
-            spec = self._contract.get(name)
-            values = quick_cast(spec, column) if spec is not None else None
-            if values is not None:
-                quick[name] = self._staged(name, values)
-        return quick
-
-    def _casts(self, texts: Mapping[str, pa.ChunkedArray], done: Collection[str]) -> dict[str, Cast]:
-        casts = {}
-        for place, (name, column) in enumerate(texts.items()):
-            spec = self._contract.get(name)
-            if spec is None or name in done:
-                continue
-            suspicious = holds_any(column, suspects(spec.type.kind))
-            cast = cast_of(spec, f"c{place}", f"r{place}", suspicious)
-            if cast is not None:
-                casts[name] = cast
-        return casts
-
-    def _run(self, texts: Mapping[str, pa.ChunkedArray], casts: Mapping[str, Cast]) -> dict[str, pa.ChunkedArray]:
-        if not casts:
-            return {}
-        places = {name: place for place, name in enumerate(texts)}
-        used = [places[name] for name in casts]
-        inner = ", ".join(f"c{places[name]}, {cast.tried} AS r{places[name]}" for name, cast in casts.items())
-        outer = ", ".join(f"{cast.proven} AS t{places[name]}" for name, cast in casts.items())
-        table = pa.table({f"c{place}": list(texts.values())[place] for place in used})
-        typed = self._query(f"SELECT {outer} FROM (SELECT {inner} FROM texts)", table)
-        return {name: self._staged(name, typed.column(f"t{places[name]}")) for name in casts}
-
-    def _staged(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    def _cast(self, name: str, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+        values = self._typed[name].values(texts)
         type_ = arrow_type(self._contract[name].type)
-        if column.type == type_:
-            return column
+        if values.type == type_:
+            return values
         # Timestamps are in UTC already and only lack the mark; a view costs nothing.
-        return pa.chunked_array([chunk.view(type_) for chunk in column.chunks], type=type_)
+        return pa.chunked_array([chunk.view(type_) for chunk in values.chunks], type=type_)
 
     def _query(self, sql: str, texts: pa.Table) -> pa.Table:
         self._connection.register("texts", texts)
@@ -140,18 +112,15 @@ class Caster:
         finally:
             self._connection.unregister("texts")
 
-    def _default(self, spec: ColumnSpec) -> pa.Scalar:
+    def _default(self, name: str, spec: ColumnSpec) -> pa.Scalar:
         text = str(spec.default).lower() if isinstance(spec.default, bool) else str(spec.default)
         column = pa.chunked_array([pa.array([text], type=pa.string())])
-        cast = cast_of(spec, "c0", "r0", suspicious=True)
-        if cast is None:
+        if name not in self._typed:
             return column[0]
-        sql = f"SELECT {cast.proven} AS t FROM (SELECT c0, {cast.tried} AS r0 FROM texts)"
-        value = self._query(sql, pa.table([column], ["c0"])).column("t")
+        value = self._cast(name, column)
         if value.null_count:
-            raise ConfigError([Problem(f"default {text!r} is not {cast.wanted}")])
-        type_ = arrow_type(spec.type)
-        return value[0] if value.type == type_ else value.chunk(0).view(type_)[0]
+            raise ConfigError([Problem(f"default {text!r} is not {self._typed[name].verdicts.wanted}")])
+        return value[0]
 
     def _filled(
         self, name: str, spec: ColumnSpec, value: pa.ChunkedArray, text: pa.ChunkedArray | None
@@ -167,52 +136,47 @@ class Caster:
             return value, None
         return value, np.ones(len(value), dtype=np.bool_) if text is None else pc.is_null(text).to_numpy()
 
-    def _explain(
-        self, texts: Mapping[str, pa.ChunkedArray], casts: Mapping[str, Cast], faulty: Mapping[str, NDArray[np.bool_]]
-    ) -> list[Fault]:
+    def _explain(self, texts: Mapping[str, pa.ChunkedArray], faulty: Mapping[str, NDArray[np.bool_]]) -> list[Fault]:
         rows = np.flatnonzero(np.logical_or.reduce(list(faulty.values())))
         faults: list[Fault] = []
         for first in range(0, len(rows), _FAULTS_AT_ONCE):
-            faults += self._explain_some(rows[first : first + _FAULTS_AT_ONCE], texts, casts, faulty)
+            faults += self._explain_some(rows[first : first + _FAULTS_AT_ONCE], texts, faulty)
         return faults
 
     def _explain_some(
-        self, rows: NDArray[np.int64], texts: Mapping[str, pa.ChunkedArray], casts: Mapping[str, Cast],
-        faulty: Mapping[str, NDArray[np.bool_]],
-    ) -> list[Fault]:  # fmt: skip
-        codes = {name: self._codes(name, rows[mask[rows]], texts, casts) for name, mask in faulty.items()}
+        self, rows: NDArray[np.int64], texts: Mapping[str, pa.ChunkedArray], faulty: Mapping[str, NDArray[np.bool_]]
+    ) -> list[Fault]:
+        found: dict[int, list[tuple[str, str]]] = {row: [] for row in rows.tolist()}
+        for name, mask in faulty.items():
+            for row, code in self._codes(name, rows[mask[rows]], texts.get(name)):
+                found[row].append((name, code))
+        # Most faults are alike.
+        messages: dict[tuple[tuple[str, str], ...], str] = {}
         faults = []
-        for row in rows.tolist():
-            found = [(name, codes[name][row]) for name in faulty if row in codes[name]]
-            message = "; ".join(f"{name} {self._saying(name, code, casts)}" for name, code in found)
-            faults.append(Fault(row, RejectCode(found[0][1]), found[0][0], message))
+        for row, named in found.items():
+            key = tuple(named)
+            if key not in messages:
+                messages[key] = "; ".join(f"{name} {self._saying(name, code)}" for name, code in named)
+            faults.append(Fault(row, RejectCode(named[0][1]), named[0][0], messages[key]))
         return faults
 
-    def _saying(self, name: str, code: str, casts: Mapping[str, Cast]) -> str:
+    def _saying(self, name: str, code: str) -> str:
         if code == RejectCode.MISSING_VALUE:
             return "is required and has no value"
-        wanted = casts[name].wanted if name in casts else str(self._contract[name].type)
+        wanted = self._typed[name].verdicts.wanted if name in self._typed else str(self._contract[name].type)
         return f"is not {wanted} ({code})"
 
-    def _codes(
-        self, name: str, rows: NDArray[np.int64], texts: Mapping[str, pa.ChunkedArray], casts: Mapping[str, Cast]
-    ) -> dict[int, str]:
-        """The code of each of some rows that are faulty in one column."""
-        if name not in texts:
-            return dict.fromkeys(rows.tolist(), RejectCode.MISSING_VALUE)
-        text = texts[name].take(pa.array(rows))
-        if name not in casts:
-            other = RejectCode.BAD_JSON if self._contract[name].type.kind == "json" else RejectCode.BAD_STRING
-            found = [RejectCode.MISSING_VALUE if missing else other for missing in pc.is_null(text).to_pylist()]
-            return dict(zip(rows.tolist(), found, strict=True))
-        place = f"{list(texts).index(name)}"
-        cast = casts[name]
-        sql = (
-            f"SELECT CASE WHEN c{place} IS NULL THEN '{RejectCode.MISSING_VALUE}' ELSE {cast.code} END AS code "
-            f"FROM (SELECT c{place}, {cast.tried} AS r{place} FROM texts)"
-        )
-        table = self._query(sql, pa.table([text], [f"c{place}"]))
-        return dict(zip(rows.tolist(), table.column("code").to_pylist(), strict=True))
+    def _codes(self, name: str, rows: NDArray[np.int64], column: pa.ChunkedArray | None) -> Iterator[tuple[int, str]]:
+        """Rows that are faulty in one column, each with its code."""
+        texts = [None] * len(rows) if column is None else column.take(pa.array(rows)).to_pylist()
+        present = [text for text in texts if text is not None]
+        if name in self._typed:
+            codes = self._typed[name].verdicts.codes(present)
+        else:
+            kind = self._contract[name].type.kind
+            codes = dict.fromkeys(present, RejectCode.BAD_JSON if kind == "json" else RejectCode.BAD_STRING)
+        for row, text in zip(rows.tolist(), texts, strict=True):
+            yield row, RejectCode.MISSING_VALUE if text is None else codes[text]
 
 
 def _as_lossy(fault: Fault) -> Fault:

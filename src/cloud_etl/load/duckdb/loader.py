@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from cloud_etl.domain.run import LoadResult
 from cloud_etl.domain.schema import Column, Schema
-from cloud_etl.errors import TargetError
+from cloud_etl.errors import ConfigError, Problem, TargetError
 from cloud_etl.load import bookkeeping
-from cloud_etl.load.ddl import IS_CURRENT, plan_table, qualified
+from cloud_etl.load.checks import check_tasks
+from cloud_etl.load.ddl import IS_CURRENT, plan_table
+from cloud_etl.load.dialect import qualified
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import Database, Session, connected, translated
 from cloud_etl.load.duckdb.tables import load_job, plan_job
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
-    from cloud_etl.domain.spec import LoadSpec, WarehouseSpec
+    from cloud_etl.domain.spec import LoadSpec
+    from cloud_etl.domain.warehouse import WarehouseSpec
 
 T = TypeVar("T")
 _EXPORTED_ROWS_PER_GROUP = 122_880
@@ -43,11 +47,13 @@ class Loader:
             spec: the warehouse; its path is relative to root.
             root: root of the project.
             read_only: refuse to load, for looks that must change nothing.
-            threads: most threads of a load; all cores without.
+            threads: most threads of a load; those of the spec, or all cores, without.
         """
-        self._database = Database(
-            root / spec.duckdb.path, spec.duckdb.memory, threads or len(os.sched_getaffinity(0)) or 1
-        )
+        duckdb = spec.duckdb
+        if duckdb is None:
+            raise ConfigError([Problem("the environment's warehouse is no DuckDB file; name warehouse.duckdb")])
+        threads = threads or duckdb.threads or len(os.sched_getaffinity(0)) or 1
+        self._database = Database(root / duckdb.path, duckdb.memory, threads)
         self._read_only = read_only
 
     def __enter__(self) -> Self:
@@ -86,7 +92,7 @@ class Loader:
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; empty where it fits already."""
         table = self._look(lambda session: catalog.describe(session, spec.table))
-        return plan_table(spec, schema, table, catalog.type_name).statements
+        return plan_table(spec, schema, table, catalog.DIALECT).statements
 
     def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
         """Write a table as Parquet in the types of staged files, so that a frame can read it.
@@ -119,11 +125,11 @@ class Loader:
             TargetError: DuckDB refused; the file is as it was before.
             TemporaryError: another process holds the file.
         """
-        _check_tasks(request)
+        check_tasks(request, "DuckDB")
         if self._read_only:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
-            for statement in bookkeeping.DDL:
+            for statement in bookkeeping.ddl(catalog.DIALECT):
                 session.rows(statement)
             earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
             if earlier is not None:
@@ -132,7 +138,8 @@ class Loader:
             jobs = [plan_job(session, task) for task in request.tasks]
             counts = tuple(load_job(session, job, request.run_at) for job in jobs)
             before_commit(counts)
-            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None))
+            insert = partial(session.insert, bookkeeping.FILES)
+            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None), insert)
         return LoadResult(False, request.run_id, counts, tuple(session.statements))
 
     def _look(self, read: Callable[[Session], T]) -> T | None:
@@ -141,21 +148,3 @@ class Loader:
             return None
         with connected(self._database, read_only=True) as session:
             return read(session)
-
-
-def _check_tasks(request: LoadRequest) -> None:
-    """A table is loaded once per request: the counts of two loads into it could not be told apart."""
-    tables = [task.spec.table.lower() for task in request.tasks]
-    doubled = next((table for table in tables if tables.count(table) > 1), None)
-    if doubled:
-        raise TargetError(
-            f"two outputs of {request.pipeline} go into table {doubled}. Nothing was loaded. "
-            "Give each output a table of its own, or join them in transform."
-        )
-    for task in request.tasks:
-        publication = task.publication
-        if len(publication.local_paths) != len(publication.files):
-            raise TargetError(
-                f"the files of {publication.output} are not on this machine, where DuckDB reads them. "
-                "Nothing was loaded. Fetch them first (publish.manifest.fetch)."
-            )

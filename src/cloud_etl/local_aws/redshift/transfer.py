@@ -5,7 +5,8 @@ from __future__ import annotations
 from cloud_etl.local_aws.redshift import install, protocol
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.copy.run import run_copy, run_unload
-from cloud_etl.local_aws.redshift.port import SessionInfo
+from cloud_etl.local_aws.redshift.dialect.translate import translate
+from cloud_etl.local_aws.redshift.port import RedshiftError, SessionInfo
 from cloud_etl.local_aws.redshift.protocol import Wire
 
 
@@ -32,11 +33,18 @@ def unload(client: Wire, backend: PostgresConnection, sql: str, session: Session
     """
     journal = install.internal(backend.socket_path, session.database)
     try:
-        done = run_unload(sql, backend, session, journal)
+        done = run_unload(sql, backend, session, journal, _in_postgres_words)
     finally:
         journal.close()
     _remember(backend, "unload", done.rows, done.query_id)
     _answer(client, done.notices, "UNLOAD")
+
+
+def _in_postgres_words(query: str) -> str:
+    statements = translate(query)
+    if len(statements) != 1:
+        raise RedshiftError("UNLOAD takes one SELECT statement", sqlstate="42601")
+    return statements[0].sql
 
 
 def _remember(backend: PostgresConnection, what: str, rows: int, query_id: int) -> None:

@@ -100,6 +100,8 @@ class Range(_ColumnCheck):
     def _bounded(self) -> Self:
         if not self._bounds:
             raise ValueError("range needs min or max")
+        if isinstance(self.min, int | float) and isinstance(self.max, int | float) and self.min > self.max:
+            raise ValueError(f"range: min {self.min} is above max {self.max}")
         return self
 
     @property

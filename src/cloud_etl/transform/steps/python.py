@@ -7,12 +7,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from cloud_etl.domain.hints import did_you_mean
+from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE
 from cloud_etl.errors import StepFailedError
 from cloud_etl.transform.columns import Columns, config_error
@@ -31,13 +33,18 @@ if TYPE_CHECKING:
 class Python(Step):
     """Go on with what a function makes of the rows: it takes a PySpark DataFrame and gives one.
 
-    The module is imported with the project's folder first on the path. Rows before and after stand in the ledger.
-    The frame also has `_row_id`, the row's place in its source file: keep it to keep the way back to the raw line.
+    The module is imported anew for each run, with the project's folder first on the path. Rows before and after stand
+    in the ledger. The frame also has `_row_id`, the row's place in its source file: keep it to keep the way back to the
+    raw line.
     """
 
     kind: ClassVar[str] = "python"
     wrap: ClassVar[str] = "function"
-    function: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:function of the project.")
+    function: str = Field(
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        examples=["cleaning:tidy"],
+        description="module:function of the project.",
+    )
 
     @property
     def barrier(self) -> bool:
@@ -49,7 +56,9 @@ class Python(Step):
         with _importable(context.project):
             function = self._load(context.project)
             result = self._call(function, frame.frame.drop(FATE), context.project)
-        return rebuilt(result, self.label)
+        # What the function built is analysed only here.
+        with analysis_errors(f"{self.label} {self.function}", frame.columns):
+            return rebuilt(result, self.label)
 
     def columns_after(self, columns: Columns) -> Columns | None:
         """Known to the function alone."""
@@ -94,11 +103,13 @@ def _importable(project: Path) -> Iterator[None]:
 
 
 def _import(name: str, project: Path) -> ModuleType:
-    known = sys.modules.get(name)
-    place = getattr(known, "__file__", None)
-    # Two projects in one process may each have a module of that name.
-    if place is not None and not Path(place).resolve().is_relative_to(project.resolve()):
-        del sys.modules[name]
+    """The module as its file is now: a notebook or a scheduler runs a project again after it was edited."""
+    package = name.partition(".")[0]
+    own = PathFinder.find_spec(package, [str(project.resolve())]) is not None
+    # Two projects in one process may each have a module of that name; what is installed is left as it is.
+    if own or PathFinder.find_spec(package) is None:
+        for known in [one for one in sys.modules if one == package or one.startswith(f"{package}.")]:
+            del sys.modules[known]
     importlib.invalidate_caches()
     return importlib.import_module(name)
 

@@ -68,6 +68,7 @@ class Client:
         self._cursor = connection.cursor()
 
     def run(self, sql: str) -> None:
+        self.connection.notices.clear()
         self._cursor.execute(sql)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
@@ -81,6 +82,25 @@ class Client:
         if not self.connection.autocommit:
             self.connection.rollback()
         return caught.value.args[0]
+
+    def copy(self, table: str, uri: str, options: str) -> int:
+        """Load, and give the number of rows that pg_last_copy_count() tells."""
+        self.run(f"copy {table} from '{uri}' {ROLE} {options}")
+        return self.rows("select pg_last_copy_count()")[0][0]
+
+    def copy_refused(self, table: str, uri: str, options: str) -> str:
+        """Text and, if any, code and context of the error."""
+        failure = self.refused(f"copy {table} from '{uri}' {ROLE} {options}")
+        lines = dict(line.strip().partition(":")[::2] for line in failure.get("D", "").splitlines() if ":" in line)
+        more = [lines[name].strip() for name in ("code", "context") if name in lines]
+        return " | ".join([failure["M"], *more])
+
+    def unload(self, query: str, uri: str, options: str = "") -> None:
+        self.run(f"unload ($${query}$$) to '{uri}' {ROLE} {options}")
+
+    def notices(self) -> list[str]:
+        """Texts of the INFO lines of the last statement."""
+        return [notice[b"M"].decode() for notice in self.connection.notices]
 
     def errors(self) -> list[tuple[object, ...]]:
         """Load errors of the last failed or partial load, in the order of their lines."""

@@ -300,3 +300,13 @@ def test_values_are_the_same_in_every_column_of_a_wide_file(read):
     rows = [[f"r{row}c{number}" for number in range(300)] for row in range(50)]
     data = "\n".join(",".join(row) for row in [names, *rows]).encode()
     assert read(data, schema).values == [tuple(row) for row in rows]
+
+
+def test_a_few_lines_before_many_parsed_records_do_not_shift_their_values(read):
+    lines = [f"{number},true,x" for number in range(3)]
+    # Records over that many lines are parsed one by one, and follow the others in the table that is cast.
+    note = '"' + "a\n" * 12 + '"'
+    lines += [f"{number},{'' if number % 2 else 'no'},{note}" for number in range(3, 900)]
+    schema = {"id": {"type": "integer"}, "flag": {"type": "boolean"}, "note": {"type": "string"}}
+    result = read(("id,flag,note\n" + "\n".join(lines)).encode(), schema)
+    assert [row[:2] for row in result.values] == [(n, True if n < 3 else None if n % 2 else False) for n in range(900)]

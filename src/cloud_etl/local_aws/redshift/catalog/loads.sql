@@ -1,5 +1,6 @@
 -- What COPY and UNLOAD leave, with the columns and types of Redshift's documentation. The server writes it by a connection of
--- its own, so that the rows of a load that was rolled back stay.
+-- its own, so that the rows of a load that was rolled back stay. Raw lines hold any character: no byte widths are kept here.
+SELECT set_config('redshift.in_change', 'on', true);
 CREATE TABLE redshift_catalog.sys_load_history (
   user_id int, query_id bigint, transaction_id bigint, session_id int, database_name text, status text, table_name text,
   start_time timestamp, end_time timestamp, duration bigint, data_source text, file_format text, loaded_rows bigint,
@@ -23,3 +24,4 @@ CREATE TABLE redshift_catalog.sys_unload_history (
   start_time timestamp, end_time timestamp, duration bigint, file_format text, compression_type text,
   unloaded_location text, unloaded_rows bigint, unloaded_files_count int, unloaded_files_size bigint,
   unloaded_files_compression text DEFAULT '');
+SELECT set_config('redshift.in_change', 'off', true);

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloud_etl.local_aws.redshift.copy.binary import HEADER, TRAILER, encode
@@ -16,7 +16,7 @@ from cloud_etl.local_aws.redshift.copy.pump import pumped
 from cloud_etl.local_aws.redshift.copy.rows.reader import RowReader
 from cloud_etl.local_aws.redshift.copy.sources import SourceFile, SourceFiles
 from cloud_etl.local_aws.redshift.copy.table import Target, find_target
-from cloud_etl.local_aws.redshift.copy.unload import Unloader
+from cloud_etl.local_aws.redshift.copy.unload import Unloader, refuse_limit
 from cloud_etl.local_aws.redshift.copy.unload_parser import parse_unload
 from cloud_etl.local_aws.redshift.port import Backend, RedshiftError, SessionInfo
 
@@ -74,13 +74,24 @@ def run_copy(sql: str, backend: Backend, session: SessionInfo, journal: Backend)
     return copy.run(backend)
 
 
-def run_unload(sql: str, backend: Backend, session: SessionInfo, journal: Backend) -> UnloadResult:
-    """Write the rows of the statement's query to S3; arguments as in `run_copy`.
+def run_unload(
+    sql: str, backend: Backend, session: SessionInfo, journal: Backend, translate: Callable[[str], str]
+) -> UnloadResult:
+    """Write the rows of the statement's query to S3.
+
+    Args:
+        sql: one UNLOAD statement.
+        backend: the client's own connection.
+        session: who runs it.
+        journal: as in `run_copy`.
+        translate: puts the query into PostgreSQL's words.
 
     Raises:
         RedshiftError: the query fails, S3 refuses, or the destination holds objects; none is left half-written.
     """
     statement = parse_unload(sql)
+    refuse_limit(statement.query)
+    statement = replace(statement, query=translate(statement.query))
     book = Journal(journal, session)
     unloader = Unloader(statement, Objects(session.s3, statement.authorization))
     failed = True

@@ -86,7 +86,6 @@ class Unloader:
         Raises:
             RedshiftError: the query fails, the destination holds objects, or S3 refuses.
         """
-        _refuse_limit(self._statement.query)
         columns = columns_of(self._statement.query, backend)
         kept, partitions = self._split(columns)
         self._clear()
@@ -179,8 +178,12 @@ def _folder(value: str | None) -> str:
     return _NULL_PARTITION if value is None else quote(value, safe=" +,;@!()'-_.~:")
 
 
-def _refuse_limit(query: str) -> None:
-    """LIMIT of the outer SELECT, which Redshift does not take here."""
+def refuse_limit(query: str) -> None:
+    """Refuse what is no SELECT, and LIMIT in the outer SELECT, as Redshift does.
+
+    Raises:
+        RedshiftError: says which of the two.
+    """
     depth = 0
     for token in _outer(query):
         depth += {"(": 1, ")": -1}.get(token, 0)

@@ -155,7 +155,7 @@ class ColumnReader:
             number = number.quantize(Decimal(1).scaleb(-self.column.scale), rounding, _EXACT)
         except InvalidOperation as exc:
             raise _invalid_digit(text, "Decimal", "+-.eE") from exc
-        if abs(number) >= Decimal(10) ** (self.column.precision - self.column.scale):
+        if number.copy_abs() >= Decimal(10) ** (self.column.precision - self.column.scale):
             raise ValueFault(
                 1204, f"Overflow for NUMERIC({self.column.precision},{self.column.scale})"
             )  # fmt: skip

@@ -1,0 +1,61 @@
+"""How the memory and the cores of a run are shared out among the parts of it, most of which take turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1 << 20
+LEAST_BYTES = 512 * MIB
+_UNITS = {"MB": MIB, "GB": 1024 * MIB}
+# Python, pyarrow, DuckDB and Sail before they hold a row, as far as no other process has their pages in memory.
+_BASE_BYTES = 256 * MIB
+# What a byte of text costs on its way through a worker: lines, columns of text, typed columns, Parquet.
+_READER_BYTES_PER_BYTE = 6
+
+
+def bytes_of(size: str) -> int:
+    """Bytes of a size as a person writes it, `512MB` or `4GB`, in powers of 1024."""
+    return int(size[:-2]) * _UNITS[size[-2:]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the process tree of a run may use.
+
+    Attributes:
+        memory_bytes: bound of the whole tree; shares are for things that do not run at the same time, unless said.
+        cores: most threads of a stage.
+    """
+
+    memory_bytes: int
+    cores: int
+
+    @property
+    def engine_pool_bytes(self) -> int:
+        """Memory pool of Sail; its buffers for Parquet and its network are not in the pool and take as much again."""
+        return max(64 * MIB, self._working_bytes * 11 // 20)
+
+    @property
+    def query_bytes(self) -> int:
+        """Limit of a DuckDB connection: SQL over Parquet, and the load into a DuckDB file. Sail holds its pages too."""
+        return max(64 * MIB, self._working_bytes // 2)
+
+    @property
+    def caster_bytes(self) -> int:
+        """Limit of the DuckDB connection that each worker of the reader has."""
+        return max(64 * MIB, min(512 * MIB, self._working_bytes // 2 // self.cores))
+
+    @property
+    def segment_bytes(self) -> int:
+        """Text that a worker of the reader takes at a time; each has one more waiting."""
+        held = (2 * self.cores + 1) * _READER_BYTES_PER_BYTE
+        return max(MIB, min(16 * MIB, self._working_bytes // 2 // held))
+
+    @property
+    def row_group_rows(self) -> int:
+        """Rows that Sail's writer holds for each open file before it writes them."""
+        return max(65_536, min(1_048_576, self.memory_bytes // 2048))
+
+    @property
+    def _working_bytes(self) -> int:
+        return max(0, self.memory_bytes - _BASE_BYTES)

@@ -1,0 +1,77 @@
+"""What `validate` and `plan` learn from the engine without a row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloud_etl.errors import ConfigError
+from cloud_etl.pipeline.project import Project
+
+
+def with_transform(shop: Path, lines: str) -> Project:
+    """The project, with a pipeline of its own for these lines of a transform."""
+    (shop / "pipelines/extra.yaml").write_text(
+        "pipeline: extra\nsource: {path: raw-data/orders/, format: csv}\nschema: {a: {type: integer}}\n"
+        f"transform:\n{lines}outputs: [{{name: extra, load: {{table: analytics.extra}}}}]\n"
+    )
+    return Project.open(shop)
+
+
+def test_types_that_only_the_engine_has_are_planned_as_the_table_takes_them(shop: Path) -> None:
+    project = with_transform(
+        shop, '  - derive: {t: "cast(a as tinyint)", s: "cast(a as smallint)", f: "cast(a as float)"}\n'
+    )
+    project.validate()
+    (table,) = project.plan(["extra"]).pipelines[0].tables
+    assert '"t" INTEGER, "s" INTEGER, "f" DOUBLE' in table.statements[1]
+
+
+def test_a_type_that_no_table_takes_is_a_finding(shop: Path) -> None:
+    with pytest.raises(ConfigError, match=r"extra\.yaml:\d+: .*column x has type array<int>, which no table takes"):
+        with_transform(shop, '  - derive: {x: "array(1, 2)"}\n').validate()
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "finding"),
+    [
+        (5, "  - filter: {r: 'summ(a) > 1'}\n", "transform[0].filter: filter.r: unknown function: summ"),
+        (
+            6,
+            "  - drop_nulls: [a]\n  - sql: 'select nope from input'\n",
+            "transform[1].sql: sql: there is no column 'nope'",
+        ),
+    ],
+)
+def test_what_the_engine_refuses_is_told_at_the_line_of_the_step(
+    shop: Path, line: int, text: str, finding: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        with_transform(shop, text).validate()
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.message.partition(";")[0]) == (line, finding)
+
+
+def test_what_the_engine_refuses_is_told_at_the_line_of_the_check_and_of_the_output(shop: Path) -> None:
+    text = (shop / "pipelines/orders.yaml").read_text()
+    (shop / "pipelines/orders.yaml").write_text(text.replace("sum(amount)", "summ(amount)"))
+    (shop / "pipelines/customers.yaml").write_text(
+        (shop / "pipelines/customers.yaml").read_text() + "quality:\n  checks:\n    - expression: {that: 'name'}\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        Project.open(shop).validate()
+    assert [(one.line, one.message.partition(": ")[0]) for one in raised.value.problems] == [
+        (12, "quality.checks[0].expression"), (23, "outputs[1]"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("that", "finding"), [("name", "gives string, not true or false"), ("summ(name)", "unknown function: summ")]
+)
+def test_a_check_that_only_warns_is_analysed_too(shop: Path, that: str, finding: str) -> None:
+    customers = shop / "pipelines/customers.yaml"
+    check = f"quality:\n  checks:\n    - expression: {{that: {that}, on_fail: warn}}\n"
+    customers.write_text(customers.read_text() + check)
+    with pytest.raises(ConfigError, match=rf"customers\.yaml:12: quality\.checks\[0\]\.expression: .*{finding}"):
+        Project.open(shop).validate()
