@@ -5,6 +5,8 @@ CREATE SCHEMA redshift_catalog;
 CREATE TABLE redshift_catalog.attributes_class ();
 
 CREATE DOMAIN pg_catalog.super AS jsonb;
+CREATE DOMAIN pg_catalog.intervaly2m AS interval year to month;
+CREATE DOMAIN pg_catalog.intervald2s AS interval day to second;
 -- A column of this type can be made; its functions are not there.
 CREATE DOMAIN pg_catalog.hllsketch AS bytea;
 

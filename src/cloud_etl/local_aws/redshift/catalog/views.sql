@@ -146,3 +146,10 @@ CREATE VIEW redshift_catalog.pg_user AS
 SELECT rolname AS usename, oid::int AS usesysid, rolcreatedb AS usecreatedb, rolsuper AS usesuper, false AS usecatupd,
   '********'::text AS passwd, rolvaliduntil::timestamp AS valuntil, NULL::text[] AS useconfig
 FROM pg_catalog.pg_roles WHERE rolcanlogin;
+CREATE VIEW redshift_catalog.pg_indexes AS
+SELECT schemaname, tablename, indexname, tablespace, indexdef FROM pg_catalog.pg_indexes
+UNION ALL
+SELECT nspname, relname, name::name, NULL, format('CREATE UNIQUE INDEX %I ON %I.%I USING btree (%s)', name, nspname, relname,
+  redshift_catalog.named(table_id, columns))
+FROM redshift_catalog.keys JOIN pg_catalog.pg_class AS c ON c.oid = table_id
+JOIN pg_catalog.pg_namespace AS n ON n.oid = schema_id WHERE kind IN ('p', 'u');
