@@ -6,7 +6,17 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from cloud_etl.local_aws.redshift.dialect import aliases, alter_table, data, expressions, objects, parameters, query
+from cloud_etl.local_aws.redshift.dialect import (
+    aliases,
+    alter_table,
+    data,
+    expressions,
+    navigation,
+    objects,
+    parameters,
+    qualify,
+    query,
+)
 from cloud_etl.local_aws.redshift.dialect.create_table import create_table
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewrite, Rewritten, Statement
 from cloud_etl.local_aws.redshift.dialect.tokens import (
@@ -22,6 +32,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
 )
 
 _QUERIES = ("SELECT", "WITH", "INSERT")
+_READERS = (*_QUERIES, "UPDATE", "DELETE", "CREATE TABLE", "CREATE VIEW")
 _TEMPORARY = ("TEMP", "TEMPORARY", "LOCAL", "GLOBAL")
 
 
@@ -106,6 +117,10 @@ def _statement(tokens: Tokens, original: str, case_sensitive: bool) -> Statement
     else:
         if not case_sensitive:
             tokens = _folded(tokens)
+        if any(token.upper == "QUALIFY" for token in tokens):
+            tokens = qualify.rewrite(tokens)
+        if verb in _READERS:
+            tokens = navigation.rewrite(tokens)
         tokens = query.rewrite(expressions.rewrite(tokens))
         rewritten = _REWRITES[verb](tokens) if verb in _REWRITES else Rewritten(tokens)
     sql = sql_of(rewritten.tokens)
