@@ -19,6 +19,8 @@ def from_postgres(body: bytes) -> RedshiftError:
     return (
         _width(got)
         or _serializable(got)
+        or _identity(got)
+        or _merge(got)
         or RedshiftError(got.get("M", ""), sqlstate=got.get("C", "XX000"), detail=got.get("D"), hint=got.get("H"))
     )
 
@@ -34,6 +36,18 @@ def _width(got: Mapping[str, str]) -> RedshiftError | None:
         )
     name = "character varying" if kind == "varchar" else "character"
     return RedshiftError(f"value too long for type {name}({width})", sqlstate="22001")
+
+
+def _merge(got: Mapping[str, str]) -> RedshiftError | None:
+    if got.get("C") != "21000" or not got.get("M", "").startswith("MERGE"):
+        return None
+    return RedshiftError("Found multiple matches to update the same tuple.")
+
+
+def _identity(got: Mapping[str, str]) -> RedshiftError | None:
+    if got.get("C") != "428C9":
+        return None
+    return RedshiftError("cannot set an identity column to a value", sqlstate="0A000")
 
 
 def _serializable(got: Mapping[str, str]) -> RedshiftError | None:

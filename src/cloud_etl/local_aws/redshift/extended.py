@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from cloud_etl.local_aws.redshift import errors, protocol, rows
+from cloud_etl.local_aws.redshift import binding, errors, protocol, rows
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
+from cloud_etl.local_aws.redshift.dialect.tokens import PARAMETER, tokenize
 from cloud_etl.local_aws.redshift.port import RedshiftError
 from cloud_etl.local_aws.redshift.protocol import Message, message
 from cloud_etl.local_aws.redshift.relay import Answered, Relay
@@ -16,12 +17,14 @@ from cloud_etl.local_aws.redshift.rows import Column
 _FLUSH = message(b"H")
 _LOCAL = (Action.COPY, Action.UNLOAD)
 # Parameter types of the driver's that PostgreSQL knows under another number.
+_UNKNOWN, _TEXT = 705, 25
 _PARAMETER_TYPES = {4000: 3802, 6551: 17, 1188: 1186, 1190: 1186}
 
 
 @dataclass
 class _Prepared:
     statement: Statement | None
+    sent: tuple[int, ...] = ()
     columns: list[Column] | None = None
 
 
@@ -81,11 +84,11 @@ class Extended:
         self.relay.backend.wire.write(data + _FLUSH)
         self.relay.backend.wire.flush()
 
-    def _ask(self, data: bytes, *stop: bytes, columns: list[Column] | None = None) -> list[Column] | None:
+    def _ask(self, data: bytes, *stop: bytes) -> Answered:
         self._send(data)
-        answered = self.relay.forward(stop, columns=columns or ())
+        answered = self.relay.forward(stop)
         self._skipping = answered.error is not None
-        return answered.columns
+        return answered
 
     def _parse(self, body: bytes) -> None:
         name, at = protocol.text(body)
@@ -94,25 +97,27 @@ class Extended:
         if len(statements) > 1:
             raise RedshiftError("cannot insert multiple commands into a prepared statement", sqlstate="42601")
         statement = statements[0] if statements else None
-        self._prepared[name] = _Prepared(statement)
+        self._prepared[name] = _Prepared(statement, _types(body[end + 1 :]))
         if statement and statement.action in _LOCAL:
             self.relay.client.write(message(b"1"))
             return
         sql = statement.sql.encode(errors="surrogateescape") if statement else body[at:end]
-        types = _types(body[end + 1 :])
-        self._ask(message(b"P", name.encode() + b"\0" + sql + b"\0" + types), b"1")
+        types = _known_types(self._prepared[name].sent, statement)
+        counted = struct.pack(f"!h{len(types)}i", len(types), *types)
+        self._ask(message(b"P", name.encode() + b"\0" + sql + b"\0" + counted), b"1")
 
     def _bind(self, body: bytes) -> None:
-        portal, at = protocol.text(body)
-        name, at = protocol.text(body, at)
-        prepared = self._prepared.get(name, _Prepared(None))
-        self._portals[portal] = _Portal(prepared, _result_formats(body, at))
+        bind = binding.parse(body)
+        prepared = self._prepared.get(bind.statement, _Prepared(None))
+        self._portals[bind.portal] = portal = _Portal(prepared, bind.results)
         if prepared.statement and prepared.statement.action in _LOCAL:
             self.relay.client.write(message(b"2"))
             return
         if prepared.columns is None and prepared.statement:
-            prepared.columns = self._columns_of(name)
-        self._ask(message(b"B", body), b"2")
+            prepared.columns = self._columns_of(bind.statement)
+        portal.formats = rows.readable_formats(prepared.columns or [], bind.results)
+        changed = replace(binding.for_postgres(bind, prepared.sent), results=portal.formats)
+        self._ask(message(b"B", changed.body() if changed != bind else body), b"2")
 
     def _columns_of(self, name: str) -> list[Column]:
         """Ask for a statement's columns on the server's own account; the client sees none of it."""
@@ -133,9 +138,9 @@ class Extended:
             parameters = message(b"t", struct.pack("!h", 0)) if kind == b"S" else b""
             self.relay.client.write(parameters + message(b"n"))
             return
-        columns = self._ask(message(b"D", body), b"T", b"n")
+        answered = self._ask(message(b"D", body), b"T", b"n")
         if prepared and not self._skipping and kind == b"S":
-            prepared.columns = columns or []
+            prepared.columns = answered.columns or []
 
     def _execute(self, body: bytes) -> None:
         name, _ = protocol.text(body)
@@ -170,19 +175,15 @@ _HANDLERS: dict[bytes, Callable[[Extended, bytes], None]] = {
 }
 
 
-def _types(body: bytes) -> bytes:
+def _types(body: bytes) -> tuple[int, ...]:
     (count,) = struct.unpack_from("!h", body)
-    types = struct.unpack_from(f"!{count}i", body, 2)
-    return struct.pack(f"!h{count}i", count, *(_PARAMETER_TYPES.get(kind, kind) for kind in types))
+    return struct.unpack_from(f"!{count}i", body, 2)
 
 
-def _result_formats(body: bytes, at: int) -> tuple[int, ...]:
-    (count,) = struct.unpack_from("!h", body, at)
-    at += 2 + 2 * count
-    (values,) = struct.unpack_from("!h", body, at)
-    at += 2
-    for _ in range(values):
-        (length,) = struct.unpack_from("!i", body, at)
-        at += 4 + max(length, 0)
-    (formats,) = struct.unpack_from("!h", body, at)
-    return struct.unpack_from(f"!{formats}h", body, at + 2)
+def _known_types(sent: tuple[int, ...], statement: Statement | None) -> list[int]:
+    """The parameter types of a Parse as PostgreSQL knows them; of those the statement never uses, text."""
+    types = list(sent)
+    if _UNKNOWN in types and statement:
+        used = {token.text for token in tokenize(statement.sql) if token.kind == PARAMETER}
+        types = [_TEXT if f"${number + 1}" not in used else kind for number, kind in enumerate(types)]
+    return [_PARAMETER_TYPES.get(kind, kind) for kind in types]

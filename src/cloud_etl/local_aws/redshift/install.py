@@ -10,7 +10,7 @@ from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHI
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
 from cloud_etl.local_aws.redshift.postgres import SUPERUSER
 
-_SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql")
+_SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql", "triggers.sql")
 _TEMPLATE = "template1"
 _READABLE = """
 GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;

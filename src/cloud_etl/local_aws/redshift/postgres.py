@@ -26,6 +26,9 @@ _UNPRIVILEGED = ("postgres", "nobody")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 _OLDEST_MAJOR = 15
+_SOCKETS_PREFIX = "cloud-etl-pg-"
+# Where postmaster.pid names the folder of the Unix socket.
+_SOCKETS_LINE = 4
 _WITH_MD5_WARNINGS = 18
 
 _QUIET_ABOUT_MD5 = {"md5_password_warnings": "off"}
@@ -144,7 +147,7 @@ class Postgres:
 
     def _make_socket_folder(self) -> None:
         # A socket's path may hold 107 bytes; the data folder's is often longer.
-        self._sockets = Path(tempfile.mkdtemp(prefix="cloud-etl-"))
+        self._sockets = Path(tempfile.mkdtemp(prefix=_SOCKETS_PREFIX))
         _give_to_unprivileged(self._sockets)
 
     def _options(self) -> list[str]:
@@ -202,12 +205,15 @@ class Postgres:
         status = self._data / "postmaster.pid"
         if not status.exists():
             return
-        pid = int(status.read_text().split()[0])
+        lines = status.read_text().splitlines()
         deadline = time.monotonic() + _STOP_SECONDS
-        while _is_postgres_over(pid, self._data) and time.monotonic() < deadline:
+        while _is_postgres_over(int(lines[0]), self._data) and time.monotonic() < deadline:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGINT)
+                os.kill(int(lines[0]), signal.SIGINT)
             time.sleep(0.1)
+        sockets = Path(lines[_SOCKETS_LINE]) if len(lines) > _SOCKETS_LINE else Path()
+        if sockets.name.startswith(_SOCKETS_PREFIX):
+            shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _is_postgres_over(pid: int, data: Path) -> bool:

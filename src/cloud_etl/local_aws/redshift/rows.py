@@ -13,7 +13,13 @@ _FIXED = struct.Struct("!ihihih")
 _BYTEA, _JSONB = 17, 3802
 _SUPER, _VARBYTE = 4000, 6551
 _TYPES = {_JSONB: _SUPER, _BYTEA: _VARBYTE}
+_INTERVAL, _YEAR_TO_MONTH, _DAY_TO_SECOND = 1186, 1188, 1190
+# Bits of an interval's modifier: year and month; day, hour, minute and second; all.
+_YEARS_MONTHS, _DAYS_SECONDS, _ANY_FIELD = 0x0006, 0x1C08, 0x7FFF
+_MICROSECONDS_A_DAY = 86_400_000_000
 _TEXT, _BINARY = 0, 1
+_ACLITEM, _ACLITEMS = 1033, 1034
+_TEXT_ONLY = (_ACLITEM, _ACLITEMS)
 # A string, or a separator with the space PostgreSQL writes after it.
 _JSON_SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|([,:]) ')
 
@@ -63,7 +69,7 @@ def describe(columns: Sequence[Column], origins: Sequence[Origin] | None) -> byt
     """
     body = struct.pack("!h", len(columns))
     for at, column in enumerate(columns):
-        kind = _TYPES.get(column.type, column.type)
+        kind = _interval_kind(column) if column.type == _INTERVAL else _TYPES.get(column.type, column.type)
         body += column.name + b"\0"
         body += _FIXED.pack(column.table, column.number, kind, column.length, column.modifier, column.format)
         if origins is not None:
@@ -85,6 +91,14 @@ def with_formats(columns: Sequence[Column], formats: Sequence[int]) -> list[Colu
     return [replace(column, format=asked) for column, asked in zip(columns, each, strict=True)]
 
 
+def readable_formats(columns: Sequence[Column], formats: tuple[int, ...]) -> tuple[int, ...]:
+    """The formats with text where PostgreSQL has no binary form; to a client that asks for one, text is as good."""
+    if _BINARY not in formats or not any(column.type in _TEXT_ONLY for column in columns):
+        return formats
+    asked = with_formats(columns, formats)
+    return tuple(_TEXT if column.type in _TEXT_ONLY else column.format for column in asked)
+
+
 Converter = Callable[[bytes], bytes]
 
 
@@ -101,11 +115,37 @@ def converters(columns: Sequence[Column]) -> dict[int, Converter]:
             found[at] = compact_json if column.format == _TEXT else _compact_binary_json
         elif column.type == _BYTEA and column.format == _TEXT:
             found[at] = _hex
+        elif column.type == _INTERVAL and column.format == _BINARY:
+            found[at] = _INTERVALS[_interval_kind(column)]
     return found
 
 
 def _compact_binary_json(value: bytes) -> bytes:
     return compact_json(value[1:])
+
+
+def _interval_kind(column: Column) -> int:
+    """INTERVAL YEAR TO MONTH and DAY TO SECOND are types of their own; PostgreSQL tells them by the modifier."""
+    fields = (column.modifier >> 16) & _ANY_FIELD if column.modifier >= 0 else _ANY_FIELD
+    if fields & ~_YEARS_MONTHS == 0:
+        return _YEAR_TO_MONTH
+    return _DAY_TO_SECOND if fields & ~_DAYS_SECONDS == 0 else _INTERVAL
+
+
+def _months(value: bytes) -> bytes:
+    return value[12:16]
+
+
+def _microseconds(value: bytes) -> bytes:
+    micros, days = struct.unpack_from("!qi", value)
+    return struct.pack("!q", micros + days * _MICROSECONDS_A_DAY)
+
+
+def _whole(value: bytes) -> bytes:
+    return _microseconds(value) + _months(value)
+
+
+_INTERVALS: dict[int, Converter] = {_YEAR_TO_MONTH: _months, _DAY_TO_SECOND: _microseconds, _INTERVAL: _whole}
 
 
 def _hex(value: bytes) -> bytes:

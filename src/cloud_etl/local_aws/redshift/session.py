@@ -37,12 +37,16 @@ class Session:
 
     def run(self) -> None:
         """Serve the client until it leaves or the server is stopped."""
-        with contextlib.suppress(ConnectionClosed, OSError):
-            try:
-                self._run()
-            except RedshiftError as exc:
+        try:
+            self._run()
+        except RedshiftError as exc:
+            with contextlib.suppress(OSError):
                 self._client.write(auth.refusal(exc))
                 self._client.flush()
+        except (ConnectionClosed, OSError):
+            # The client waits for an answer that will not come: a reset tells it so at once.
+            with contextlib.suppress(OSError):
+                self._client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._close()
 
     def interrupt(self) -> None:
@@ -67,7 +71,8 @@ class Session:
         finally:
             admin.close()
         backend = self._connect(parameters)
-        relay = Relay(self._client, backend, extended="client_protocol_version" in parameters)
+        version = min(_number(parameters.get("client_protocol_version", "0")), _PROTOCOL_VERSION)
+        relay = Relay(self._client, backend, extended=version > 0)
         self._greet(backend, parameters)
         executor = Executor(self._host, relay, self._user, self._database)
         extended = Extended(relay, executor.translate, executor.execute)
@@ -111,8 +116,7 @@ class Session:
         for received in backend.greeting:
             self._client.write(parameter(received))
         if "client_protocol_version" in parameters:
-            asked = parameters["client_protocol_version"]
-            version = min(int(asked) if asked.isdigit() else 0, _PROTOCOL_VERSION)
+            version = min(_number(parameters["client_protocol_version"]), _PROTOCOL_VERSION)
             self._client.write(protocol.parameter_status("server_protocol_version", str(version)))
         self._client.write(message(b"K", backend.key))
         self._host.history.add(
@@ -127,3 +131,7 @@ class Session:
     def _ready(self, backend: PostgresConnection) -> None:
         self._client.write(message(b"Z", backend.status))
         self._client.flush()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0

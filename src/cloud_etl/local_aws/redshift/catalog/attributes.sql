@@ -5,6 +5,8 @@ CREATE SCHEMA redshift_catalog;
 CREATE TABLE redshift_catalog.attributes_class ();
 
 CREATE DOMAIN pg_catalog.super AS jsonb;
+CREATE DOMAIN pg_catalog.intervaly2m AS interval year to month;
+CREATE DOMAIN pg_catalog.intervald2s AS interval day to second;
 -- A column of this type can be made; its functions are not there.
 CREATE DOMAIN pg_catalog.hllsketch AS bytea;
 
@@ -73,6 +75,9 @@ BEGIN
     made := jsonb_set(made, '{encodings}', coalesce(made->'encodings', '{}') || jsonb_build_object(
       redshift_catalog.column_number(of_table, item.key)::text, lower(item.value)));
   END LOOP;
+  IF sent ? 'nullable' THEN
+    made := made || jsonb_build_object('nullable', redshift_catalog.column_numbers(of_table, sent->'nullable'));
+  END IF;
   FOR item IN SELECT value FROM jsonb_array_elements(coalesce(sent->'keys', '[]')) LOOP
     made := jsonb_set(made, '{keys}',
                       coalesce(made->'keys', '[]') || redshift_catalog.key_of(of_table, item.value));
@@ -150,7 +155,7 @@ DECLARE
   of_table oid := to_regclass(sent->>'table');
   kind text;
   width int;
-  wanted int := substring(sent->>'type' FROM '^varchar\((\d+)\)$')::int;
+  wanted int := substring(sent->>'type' FROM '^varchar[(]([0-9]+)[)]$')::int;
 BEGIN
   SELECT format_type(atttypid, NULL), atttypmod - 4 INTO kind, width FROM pg_catalog.pg_attribute
   WHERE attrelid = of_table AND attname = sent->>'column' AND attnum > 0;
@@ -204,9 +209,3 @@ BEGIN
   END IF;
   PERFORM set_config('redshift.in_change', 'off', true);
 END $$;
-
-CREATE EVENT TRIGGER redshift_before_change ON ddl_command_start WHEN TAG IN ('ALTER TABLE')
-  EXECUTE FUNCTION redshift_catalog.before_change();
-CREATE EVENT TRIGGER redshift_after_change ON ddl_command_end
-  WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE VIEW')
-  EXECUTE FUNCTION redshift_catalog.after_change();

@@ -61,7 +61,7 @@ def _add(head: Tokens, rest: Tokens) -> Rewritten:
     if rest[solid[1]].upper in _CONSTRAINTS:
         return Rewritten([*head, raw(_NO_CHANGE), Attributes(keys=[constraint(rest[solid[1] :])]).comment()])
     first = 2 if rest[solid[1]].upper == "COLUMN" else 1
-    attributes = Attributes()
+    attributes = Attributes(table=stripped(head)[-1].name)
     made = column(rest[solid[first] :], attributes)
     _check_not_null(made)
     attributes.values.pop("distkey", None)

@@ -6,6 +6,7 @@ them there, so that one statement stays one statement, whatever protocol it came
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     stripped,
     tokenize,
 )
-from cloud_etl.local_aws.redshift.dialect.types import split_type, to_postgres
+from cloud_etl.local_aws.redshift.dialect.types import check_column, split_type, to_postgres
 from cloud_etl.local_aws.redshift.port import RedshiftError
 
 _CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "FOREIGN")
@@ -38,11 +39,19 @@ _DROPPED = {"DISTKEY": 1, "SORTKEY": 1, "ENCODE": 2, "UNIQUE": 1, "PRIMARY": 2, 
 
 @dataclass
 class Attributes:
-    """What Redshift keeps about a table and PostgreSQL does not; columns by name."""
+    """What Redshift keeps about a table and PostgreSQL does not; columns by name, `table` for messages."""
 
     values: dict[str, object] = field(default_factory=dict)
+    table: str = ""
     encodings: dict[str, str] = field(default_factory=dict)
     keys: list[dict[str, object]] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Leave out what the keys forbid: a column of the primary key is never nullable."""
+        primary = [name for key in self.keys if key["kind"] == "p" for name in _list(key["columns"])]
+        nullable = [name for name in _list(self.values.pop("nullable", [])) if name not in primary]
+        if nullable:
+            self.values["nullable"] = nullable
 
     def comment(self) -> Token:
         """The attributes as the comment the event trigger reads."""
@@ -55,6 +64,10 @@ class Attributes:
         return raw(" /*redshift:" + json.dumps(found).replace("/", "\\u002f") + "*/")
 
 
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
 def create_table(tokens: Tokens) -> Tokens:
     """CREATE TABLE in PostgreSQL's words."""
     solid = significant(tokens)
@@ -65,9 +78,11 @@ def create_table(tokens: Tokens) -> Tokens:
         head, rest = tokens[: _name_end(tokens, solid)], tokens[_name_end(tokens, solid) : query]
     else:
         end = closing(tokens, opened)
+        attributes.table = tokens[_name_end(tokens, solid) - 1].name
         head = tokens[:opened] + _definitions(tokens[opened : end + 1], attributes, typed=query == len(tokens))
         rest = tokens[end + 1 : query]
     table_attributes(rest, attributes)
+    attributes.settle()
     separator = [Token(SPACE, " ")] if query < len(tokens) else []
     return [*_without_trailing_space(head), *separator, *tokens[query:], attributes.comment()]
 
@@ -127,8 +142,13 @@ def column(part: Tokens, attributes: Attributes) -> Tokens:
     lead = list(part[: significant(part)[0]])
     solid = stripped(part)
     name, (kind, rest) = solid[0].name, split_type(solid[1:])
+    check_column(kind, f"{attributes.table}.{name}")
     made: Tokens = [*lead, solid[0], *_spaced(to_postgres(kind, column=True))]
     words = stripped(rest)
+    said = [token.upper for token in words if token.kind != SPACE]
+    says_not_null = ("NOT", "NULL") in itertools.pairwise(said)
+    if any(word in ("IDENTITY", "GENERATED") for word in said) and not says_not_null:
+        attributes.values["nullable"] = [*_list(attributes.values.get("nullable", [])), name]
     while words:
         taken, added = _column_word(name, words, attributes)
         made += added

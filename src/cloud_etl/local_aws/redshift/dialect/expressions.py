@@ -25,9 +25,10 @@ _RENAMED = {"NVL": "coalesce", "ISNULL": "coalesce", "REPLICATE": "repeat"}
 _CATALOG_QUALIFIED = {"PG_CATALOG"}
 # Views and functions of the catalogue that stand before PostgreSQL's own of the same name.
 OVERRIDDEN = frozenset(
-    ("pg_constraint", "pg_user", "pg_class", "pg_attribute", "pg_attrdef", "pg_namespace", "pg_get_constraintdef",
-     "pg_get_viewdef", "version", "sys_load_history", "sys_load_error_detail", "sys_unload_history", "stl_load_errors",
-     "stl_load_commits")
+    ("pg_constraint", "pg_user", "pg_class", "pg_attribute", "pg_attrdef", "pg_namespace", "pg_index", "pg_indexes",
+     "pg_get_constraintdef",
+     "pg_get_viewdef", "pg_get_expr", "version", "sys_load_history", "sys_load_error_detail", "sys_unload_history",
+     "stl_load_errors", "stl_load_commits")
 )  # fmt: skip
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from cloud_etl.local_aws.redshift.dialect import aliases, alter_table, data, expressions, objects, parameters, query
+from cloud_etl.local_aws.redshift.dialect import (
+    aliases,
+    alter_table,
+    data,
+    expressions,
+    navigation,
+    objects,
+    parameters,
+    qualify,
+    query,
+)
 from cloud_etl.local_aws.redshift.dialect.create_table import create_table
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewrite, Rewritten, Statement
 from cloud_etl.local_aws.redshift.dialect.tokens import (
@@ -21,6 +32,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
 )
 
 _QUERIES = ("SELECT", "WITH", "INSERT")
+_READERS = (*_QUERIES, "UPDATE", "DELETE", "CREATE TABLE", "CREATE VIEW")
 _TEMPORARY = ("TEMP", "TEMPORARY", "LOCAL", "GLOBAL")
 
 
@@ -73,6 +85,12 @@ def translate(sql: str, *, case_sensitive: bool = False) -> tuple[Statement, ...
 
 
 _CACHED_CHARACTERS = 20_000
+# An INSERT of plain literals, however many, has nothing in it to rewrite; looking at each token would take seconds.
+_INSERT_VALUES = re.compile(r"\s*INSERT\s+INTO\s+[\w.]+\s*(?:\([\w\s,]*\)\s*)?VALUES(?=[\s(])", re.IGNORECASE)
+_PLAIN_VALUES = re.compile(
+    r"(?:[\s,()]++|'(?:[^'\\]++|\\.|'')*+'|[+-]?[\d.]++(?:E[+-]?\d+)?(?!\w)|(?:NULL|TRUE|FALSE|DEFAULT)\b)*+",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @lru_cache(maxsize=2048)
@@ -81,6 +99,9 @@ def _translate(sql: str, case_sensitive: bool) -> tuple[Statement, ...]:
 
 
 def _uncached(sql: str, case_sensitive: bool) -> tuple[Statement, ...]:
+    head = _INSERT_VALUES.match(sql)
+    if head and _PLAIN_VALUES.fullmatch(sql, head.end()):
+        return (Statement(sql, sql, "INSERT"),)
     statements = split_statements(tokenize(sql))
     alone = len(statements) == 1
     return tuple(_statement(tokens, sql if alone else sql_of(tokens), case_sensitive) for tokens in statements)
@@ -96,6 +117,10 @@ def _statement(tokens: Tokens, original: str, case_sensitive: bool) -> Statement
     else:
         if not case_sensitive:
             tokens = _folded(tokens)
+        if any(token.upper == "QUALIFY" for token in tokens):
+            tokens = qualify.rewrite(tokens)
+        if verb in _READERS:
+            tokens = navigation.rewrite(tokens)
         tokens = query.rewrite(expressions.rewrite(tokens))
         rewritten = _REWRITES[verb](tokens) if verb in _REWRITES else Rewritten(tokens)
     sql = sql_of(rewritten.tokens)

@@ -12,6 +12,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     Tokens,
     closing,
     significant,
+    sql_of,
     stripped,
 )
 from cloud_etl.local_aws.redshift.port import RedshiftError
@@ -28,6 +29,14 @@ _VARBYTE = {"VARBYTE", "VARBINARY", "BINARY VARYING"}
 _NUMERIC = {"NUMERIC", "DECIMAL", "DEC"}
 _REFUSED = {"GEOMETRY", "GEOGRAPHY"}
 _PLAIN = {"DATETIME": "timestamp", "SMALLDATETIME": "timestamp"}
+_INTERVAL_FIELDS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
+_COLUMN_TYPES = frozenset(
+    (*_VARCHAR, *_CHAR, *_VARBYTE, *_NUMERIC, *_REFUSED, *_PLAIN, "TEXT", "BPCHAR", "SMALLINT", "INT2", "INTEGER",
+     "INT", "INT4", "BIGINT", "INT8", "REAL", "FLOAT4",
+     "FLOAT", "FLOAT8", "DOUBLE PRECISION", "BOOLEAN", "BOOL", "DATE",
+     "TIME", "TIMETZ", "TIMESTAMP", "TIMESTAMPTZ", "TIME WITH TIME ZONE", "TIME WITHOUT TIME ZONE",
+     "TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITHOUT TIME ZONE", "SUPER", "HLLSKETCH", "INTERVALY2M", "INTERVALD2S")
+)  # fmt: skip
 _SECOND_WORDS = {
     "CHARACTER": ("VARYING",), "CHAR": ("VARYING",), "BINARY": ("VARYING",), "DOUBLE": ("PRECISION",),
     "NATIONAL": ("CHARACTER", "VARYING"),
@@ -49,7 +58,20 @@ def split_type(tokens: Sequence[Token]) -> tuple[Tokens, Tokens]:
     if at + 1 < len(solid) and tokens[solid[at + 1]].upper == "(":
         end = closing(tokens, solid[at + 1])
     end = _time_zone(tokens, end)
+    end = _interval_fields(tokens, end)
     return list(tokens[: end + 1]), list(tokens[end + 1 :])
+
+
+def _interval_fields(tokens: Sequence[Token], end: int) -> int:
+    """INTERVAL YEAR TO MONTH, INTERVAL DAY TO SECOND (3), and arrays, which Redshift has not."""
+    following = [at for at in significant(tokens) if at > end]
+    if tokens[end].upper == "INTERVAL" and following and tokens[following[0]].upper in _INTERVAL_FIELDS:
+        to = len(following) > 2 and tokens[following[1]].upper == "TO"
+        end = following[2 if to else 0]
+        following = following[3 if to else 1 :]
+    while len(following) > 1 and tokens[following[0]].upper == "[":
+        end, following = following[1], following[2:]
+    return end
 
 
 def _time_zone(tokens: Sequence[Token], end: int) -> int:
@@ -58,6 +80,20 @@ def _time_zone(tokens: Sequence[Token], end: int) -> int:
     if len(said) == 3 and said[0] in ("WITH", "WITHOUT") and said[1:] == ["TIME", "ZONE"]:
         return following[2]
     return end
+
+
+def check_column(kind: Sequence[Token], place: str) -> None:
+    """Refuse a column's type that PostgreSQL has and Redshift has not.
+
+    Raises:
+        RedshiftError: as Redshift says it.
+    """
+    name, _ = _parts(kind)
+    bare = name.removeprefix("PG_CATALOG.")
+    known = bare in _COLUMN_TYPES or (bare.startswith("INTERVAL ") and bare.split()[1] in _INTERVAL_FIELDS)
+    if not known or any(token.upper == "[" for token in kind):
+        shown = sql_of(kind).strip().lower()
+        raise RedshiftError(f'Column "{place}" has unsupported type "{shown}".', sqlstate="0A000")
 
 
 def to_postgres(kind: Sequence[Token], *, column: bool) -> Tokens:
