@@ -51,9 +51,9 @@ def parts_of(state: State, folder: Path, s3_endpoint: Callable[[], str]) -> tupl
         folder: of the data.
         s3_endpoint: gives the address of S3, once its port is known.
     """
-    aws = Part("aws", "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ...", ("port",), _moto, _http, 5)
+    aws = Part("aws", "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ...", ("port",), _moto, _moto_answers, 5)
     if state.s3 == "moto":
-        aws = Part("aws", "moto: S3 (in memory), IAM, Secrets Manager, SQS ...", ("port",), _moto, _http, 5)
+        aws = Part("aws", "moto: S3 (in memory), IAM, Secrets Manager, SQS ...", ("port",), _moto, _moto_answers, 5)
     redshift = Part(
         "redshift", "PostgreSQL behind Redshift's protocol and SQL", ("port",),
         lambda ports: _redshift(ports, folder, state, s3_endpoint()), _redshift_answers, 20,
@@ -125,15 +125,16 @@ def _weed(ports: Mapping[str, int], folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _http(ports: Mapping[str, int]) -> bool:
-    # S3 answers 403 to one without credentials, and serves all the same.
-    return _get(ports["port"], "/") is not None
+def _moto_answers(ports: Mapping[str, int]) -> bool:
+    return _get(ports["port"], "/moto-api/") is not None
 
 
 def _weed_answers(ports: Mapping[str, int]) -> bool:
     # S3 answers before the master knows the volumes; objects cannot be read until then.
     status = _get(ports["master"], "/dir/status")
-    return status is not None and b'"DataNodes":[{' in status.replace(b" ", b"") and _http(ports)
+    ready = status is not None and b'"DataNodes":[{' in status.replace(b" ", b"")
+    # S3 answers 403 to one without credentials, and serves all the same.
+    return ready and _get(ports["port"], "/") is not None
 
 
 def _get(port: int, path: str) -> bytes | None:
