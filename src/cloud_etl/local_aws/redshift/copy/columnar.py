@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_etl.local_aws.redshift.copy.binary import arrow_type
-from cloud_etl.local_aws.redshift.copy.failures import SCAN_ERROR, ScanError, ScanFault, detailed, s3_failures
+from cloud_etl.local_aws.redshift.copy.failures import (
+    SCAN_ERROR,
+    ScanError,
+    ScanFault,
+    detailed,
+    s3_exception,
+    s3_failures,
+)
 from cloud_etl.local_aws.redshift.copy.parquet_schema import SchemaCheck, file_url
 from cloud_etl.local_aws.redshift.port import RedshiftError
 
@@ -97,6 +104,8 @@ class ColumnarReader:
             raise self._unreadable(file, exc) from exc
         except pa.ArrowInvalid as exc:
             raise self._no_parquet(file, b"") from exc
+        if len(footer) < _FOOTER_BYTES:
+            raise self._unreadable(file, s3_exception("InternalError"))
         if footer[-4:] != b"PAR1":
             raise self._no_parquet(file, footer[-4:])
         try:
