@@ -54,7 +54,12 @@ class Resources:
     @property
     def row_group_rows(self) -> int:
         """Rows that Sail's writer holds for each open file before it writes them."""
-        return max(65_536, min(1_048_576, self.memory_bytes // 2048))
+        return max(65_536, min(1_048_576, self.memory_bytes // 4096))
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows that Sail hands from one operator to the next; large ones are faster and held many times over."""
+        return 32_768 if self.memory_bytes >= 1024 * MIB else 8_192
 
     @property
     def _working_bytes(self) -> int:

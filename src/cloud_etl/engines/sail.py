@@ -79,7 +79,7 @@ def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
         "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{spill}"]',
         "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(cores),
         "TOKIO_WORKER_THREADS": str(cores),
-        "SAIL_EXECUTION__BATCH_SIZE": "32768",
+        "SAIL_EXECUTION__BATCH_SIZE": str(resources.batch_rows),
         "SAIL_PARQUET__COMPRESSION": "zstd(1)",
         "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
         "SAIL_PARQUET__MAX_ROW_GROUP_SIZE": str(resources.row_group_rows),

@@ -15,7 +15,7 @@ from cloud_etl.errors import EngineError, UsageError
 
 def test_an_engine_starts_and_stops_several_times_in_one_process(tmp_path):
     for _ in range(2):
-        with SparkManager(EngineSpec(memory="256MB"), 1, tmp_path) as manager:
+        with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
             assert manager.session is manager.session
             assert manager.session.range(3).count() == 3
     manager.stop()
@@ -42,8 +42,8 @@ def test_an_engine_that_is_none_is_refused(tmp_path):
 
 
 def test_the_memory_pool_is_a_limit_and_says_what_to_raise(tmp_path):
-    with SparkManager(EngineSpec(memory="1MB"), 1, tmp_path) as manager:
-        many = manager.session.range(2_000_000)
+    with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
+        many = manager.session.range(20_000_000)
         with (
             pytest.raises(EngineError, match=r"adding up needs more .* raise engine\.memory"),
             engine_errors("adding up"),
@@ -52,7 +52,7 @@ def test_the_memory_pool_is_a_limit_and_says_what_to_raise(tmp_path):
 
 
 def test_a_dead_engine_is_told_at_once_and_not_after_minutes(tmp_path):
-    manager = SparkManager(EngineSpec(memory="256MB"), 1, tmp_path)
+    manager = SparkManager(EngineSpec(memory="512MB"), 1, tmp_path)
     session = manager.session
     manager._engine._server.stop()
     with pytest.raises(EngineError, match="the engine died"), engine_errors("counting"):
