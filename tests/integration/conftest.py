@@ -82,7 +82,7 @@ def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkManager]:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkManager]:
     """One JVM for all tests of this process that ask for it: each costs seconds."""
-    spec = EngineSpec(name="spark", memory="1200MB")
+    spec = EngineSpec(name="spark", memory="1GB")
     with SparkManager(spec, 2, tmp_path_factory.mktemp("spark")) as manager:
         yield manager
 

@@ -21,7 +21,7 @@ _CONNECT_PORT = 15002
 _LOCAL = re.compile(r"local(\[(\*|\d+)(,\s*\d+)?\])?")
 _CLUSTERS = ("spark://", "k8s://", "yarn")
 # What a JVM with Spark takes beside its heap: classes, compiled code, threads, buffers of network and compression.
-_BESIDE_HEAP_MIB, _BESIDE_HEAP_SHARE = 384, 0.25
+_BESIDE_HEAP_MIB, _BESIDE_HEAP_SHARE = 256, 0.25
 _SMALLEST_HEAP_MIB = 512
 # Staged Parquet takes four to six times its size in a shuffle; a task of 64 MB sorts in memory with a small heap.
 _SHUFFLE_BYTES = 64 * MIB

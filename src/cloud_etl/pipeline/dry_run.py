@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import EngineSpec, PipelineSpec
 
 
-_JVM_BYTES = 1280 * MIB
+_JVM_BYTES = 1024 * MIB
 
 
 class MissingReferenceError(CloudEtlError):

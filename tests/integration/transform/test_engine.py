@@ -79,7 +79,7 @@ from pathlib import Path
 from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 handler, path = signal.getsignal(signal.SIGINT), list(sys.path)
-manager = SparkManager(EngineSpec(name="spark", memory="1200MB"), 1, Path({str(tmp_path)!r}))
+manager = SparkManager(EngineSpec(name="spark", memory="1GB"), 1, Path({str(tmp_path)!r}))
 for rows in (3, 2):
     assert manager.session.range(rows).count() == rows
     assert manager.session is manager.session
@@ -116,7 +116,7 @@ def test_a_setting_that_stops_spark_is_told_in_its_words(tmp_path):
 from pathlib import Path
 from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
-spec = EngineSpec(name="spark", memory="1200MB", config={{"spark.driver.extraJavaOptions": "-XX:Nonsense"}})
+spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.extraJavaOptions": "-XX:Nonsense"}})
 SparkManager(spec, 1, Path({str(tmp_path)!r})).session
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)

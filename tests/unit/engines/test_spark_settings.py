@@ -61,11 +61,11 @@ def test_heap_and_what_is_beside_it_make_up_the_memory(megabytes):
     heap, beside = int(made["spark.executor.memory"][:-1]), int(made["spark.executor.memoryOverhead"][:-1])
     assert heap + beside == megabytes
     assert heap >= 512
-    assert beside >= 384
+    assert beside >= 256
 
 
 def test_too_little_memory_for_a_jvm_is_refused():
-    with pytest.raises(EngineError, match=r"engine.memory of 1152MB at least, and has 512MB"):
+    with pytest.raises(EngineError, match=r"engine.memory of 1024MB at least, and has 512MB"):
         memory_settings(EngineSpec(name="spark", memory="512MB"), master(None))
 
 
