@@ -36,6 +36,11 @@ class Resources:
         return max(64 * MIB, self._working_bytes * 11 // 20)
 
     @property
+    def jvm_bytes(self) -> int:
+        """All that a JVM beside this process may take: heap, classes, compiled code, buffers."""
+        return self._working_bytes
+
+    @property
     def query_bytes(self) -> int:
         """Limit of a DuckDB connection: SQL over Parquet, and the load into a DuckDB file. Sail holds its pages too."""
         return max(64 * MIB, self._working_bytes // 2)

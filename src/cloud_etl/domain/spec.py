@@ -339,6 +339,29 @@ class EngineSpec(SpecModel):
     cores: int | None = Field(
         None, ge=1, description="Most cores of a run; those of the machine or its control group without."
     )
+    master: str | None = Field(
+        None, description="Spark alone: local[*], local[n], spark://, yarn, k8s:// or sc:// (Spark Connect)."
+    )
+    shuffle_partitions: int | None = Field(
+        None, ge=1, description="Spark alone: partitions of a shuffle; from the size of the data without."
+    )
+    config: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict, description="Spark alone: further settings, spark.*; they win over those of cloud-etl."
+    )
+    jars: str | None = Field(
+        None,
+        description="Spark alone: folder of the jars for S3, for machines without network, or `provided` where the "
+        "cluster has them; resolved once and cached without.",
+    )
+    event_log: str | None = Field(None, description="Spark alone: folder that takes Spark's event log; none without.")
+
+    @field_validator("config")
+    @classmethod
+    def _of_spark(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in value:
+            if not name.startswith("spark."):
+                raise ValueError(f"{name!r} is no setting of Spark: they begin with spark.")
+        return value
 
     @field_validator("memory")
     @classmethod

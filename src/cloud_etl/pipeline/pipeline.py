@@ -135,6 +135,7 @@ class ETLPipeline:
             batch = self._extract()
         if batch is None:
             return
+        self._parts.spark.fit(sum(path.stat().st_size for path in batch.staged))
         context = self._step_context()
         with self._phase("transform"):
             transformed = DataTransformer(context).run(self._spec, batch)

@@ -184,6 +184,7 @@ def test_many_checks_behind_many_marks_stay_cheap(lab):
 keys = st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=25)
 
 
+@pytest.mark.parametrize("engine", ["sail"], indirect=True)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=keys, low=st.integers(0, 4))
 def test_every_row_is_accepted_or_rejected_and_unique_agrees_with_a_python_reference(lab, keys, low):

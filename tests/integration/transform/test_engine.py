@@ -1,8 +1,12 @@
-"""The sail engine: starts, stops, and its settings."""
+"""Both engines: they start, stop, and their settings."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
@@ -64,3 +68,57 @@ def test_nothing_of_the_engine_is_written_to_the_terminal(session, capfd):
     session.range(10).count()
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+@pytest.mark.xdist_group("spark_alone")
+def test_the_jvm_of_spark_ends_with_the_engine_and_leaves_nothing_behind(tmp_path):
+    """In a process of its own: PySpark knows one JVM per process."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
+handler, path = signal.getsignal(signal.SIGINT), list(sys.path)
+manager = SparkManager(EngineSpec(name="spark", memory="1GB"), 1, Path({str(tmp_path)!r}))
+for rows in (3, 2):
+    assert manager.session.range(rows).count() == rows
+    assert manager.session is manager.session
+    jvm = manager._engine._gateway.proc
+    manager.stop()
+    assert jvm.poll() is not None
+manager.stop()
+assert (signal.getsignal(signal.SIGINT), sys.path) == (handler, path)
+assert not any(Path({str(tmp_path)!r}, "spill").iterdir())
+assert manager.session.range(1).count() == 1
+print(manager._engine._gateway.proc.pid)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == -9, done.stderr
+    assert done.stderr == ""
+    # A JVM whose Python was killed ends by itself: its standard input is closed.
+    jvm = Path("/proc", done.stdout.strip())
+    deadline = time.monotonic() + 60
+    while jvm.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not jvm.exists()
+
+
+def test_spark_that_cannot_be_reached_is_told_without_its_token(tmp_path):
+    spec = EngineSpec(name="spark", master="sc://127.0.0.1:1/;token=hush")
+    with pytest.raises(EngineError, match=r"did not start on sc://127.0.0.1:1/") as raised:
+        _ = SparkManager(spec, 1, tmp_path).session
+    assert "hush" not in str(raised.value)
+
+
+def test_a_setting_that_stops_spark_is_told_in_its_words(tmp_path):
+    code = f"""
+from pathlib import Path
+from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
+spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.extraJavaOptions": "-XX:Nonsense"}})
+SparkManager(spec, 1, Path({str(tmp_path)!r})).session
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert "EngineError: the spark engine did not start on local[1]: " in done.stderr
+    assert "Nonsense" in done.stderr
