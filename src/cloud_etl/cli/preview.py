@@ -13,7 +13,10 @@ _COLUMN_WIDTH = 15
 
 
 def show_tables(project: Project, report: RunReport) -> None:
-    """Print a few rows of each table that the run loaded."""
+    """Print a few rows of each table that the run loaded into a DuckDB file."""
+    file = project.loaded.environment.warehouse.duckdb
+    if file is None:
+        return
     import duckdb
     from rich.table import Table
 
@@ -21,7 +24,7 @@ def show_tables(project: Project, report: RunReport) -> None:
 
     console = stdout_console()
     shown = console.width // _COLUMN_WIDTH
-    path = project.loaded.root / project.loaded.environment.warehouse.duckdb.path
+    path = project.loaded.root / file.path
     with duckdb.connect(str(path), read_only=True) as connection:
         for loaded in (table for pipeline in report.pipelines for table in pipeline.tables):
             schema, name = loaded.table.split(".")

@@ -6,18 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from cloud_etl.domain.quality import OnFail
 from cloud_etl.domain.schema import ColumnType
+from cloud_etl.domain.spec_model import SpecModel as SpecModel
+from cloud_etl.domain.warehouse import DuckDbSpec as DuckDbSpec
+from cloud_etl.domain.warehouse import WarehouseSpec as WarehouseSpec
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class SpecModel(BaseModel):
-    """Base of all models a person fills: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class CsvOptions(SpecModel):
@@ -208,6 +205,12 @@ class AggregateSpec(SpecModel):
     metrics: Mapping[str, str] = Field(min_length=1, description="New column: aggregate expression in Spark SQL.")
 
 
+Encoding = Literal[
+    "auto", "raw", "az64", "bytedict", "delta", "delta32k", "lzo", "mostly8", "mostly16", "mostly32", "runlength",
+    "text255", "text32k", "zstd",
+]  # fmt: skip
+
+
 class LoadSpec(SpecModel):
     """The warehouse table an output goes into."""
 
@@ -218,7 +221,16 @@ class LoadSpec(SpecModel):
     keys: tuple[str, ...] = Field((), description="Business key; needed by upsert and scd2.")
     on_schema_change: Literal["evolve", "fail"] = Field("evolve", description="Add and widen columns, or stop.")
     distkey: str | None = Field(None, description="Redshift distribution key; other warehouses ignore it.")
+    diststyle: Literal["auto", "even", "all", "key"] | None = Field(
+        None, description="Redshift distribution style; auto, or key where there is a distkey, without."
+    )
     sortkey: tuple[str, ...] = Field((), description="Redshift sort key; other warehouses ignore it.")
+    sortstyle: Literal["compound", "interleaved"] = Field("compound", description="Style of the Redshift sort key.")
+    encode: Mapping[str, Encoding] = Field(
+        default_factory=dict, description="Redshift compression by column; Redshift chooses without."
+    )
+    comment: str | None = Field(None, description="Comment on the table, written when it is made.")
+    comments: Mapping[str, str] = Field(default_factory=dict, description="Comments by column.")
 
     @field_validator("table")
     @classmethod
@@ -232,6 +244,26 @@ class LoadSpec(SpecModel):
         if self.mode in ("upsert", "scd2") and not self.keys:
             raise ValueError(f"mode {self.mode} needs keys: the columns that make a row the same row")
         return self
+
+    @model_validator(mode="after")
+    def _laid_out(self) -> Self:
+        if self.diststyle == "key" and not self.distkey:
+            raise ValueError("diststyle key needs distkey: the column whose values decide where a row lies")
+        if self.distkey and self.diststyle not in (None, "key"):
+            raise ValueError(f"distkey goes with diststyle key, not {self.diststyle}; leave one of the two out")
+        most = 8 if self.sortstyle == "interleaved" else 400
+        if len(self.sortkey) > most:
+            raise ValueError(f"sortstyle {self.sortstyle} takes at most {most} columns in sortkey")
+        return self
+
+    @field_validator("comment", "comments")
+    @classmethod
+    def _plain(cls, value: str | Mapping[str, str] | None) -> str | Mapping[str, str] | None:
+        texts = value.values() if isinstance(value, Mapping) else [value or ""]
+        # DDL takes no bound values, and warehouses do not agree on what a backslash means.
+        if any("\\" in text or "\0" in text for text in texts):
+            raise ValueError("comments hold no backslash and no NUL")
+        return value
 
 
 class OutputSpec(SpecModel):
@@ -286,19 +318,6 @@ class EngineSpec(SpecModel):
     cores: int | None = Field(None, ge=1, description="Cores for engine and reader; those of the machine without.")
 
 
-class DuckDbSpec(SpecModel):
-    """A DuckDB file as the warehouse."""
-
-    path: str = Field(description="Path of the database file; relative to the project.")
-    memory: str = Field("1GB", pattern=r"^\d+(MB|GB)$", description="Memory limit of the warehouse connection.")
-
-
-class WarehouseSpec(SpecModel):
-    """The warehouse; exactly one kind."""
-
-    duckdb: DuckDbSpec = Field(description="A DuckDB file.")
-
-
 class S3Spec(SpecModel):
     """Settings of an s3:// store; the standard AWS credential chain applies where they are silent."""
 
@@ -307,6 +326,23 @@ class S3Spec(SpecModel):
     path_style: bool = Field(False, description="Bucket in the path instead of the host name.")
     access_key_id: str | None = Field(None, description="Better left to the credential chain.")
     secret_access_key: SecretStr | None = Field(None, description="Better left to the credential chain.")
+    session_token: SecretStr | None = Field(None, description="Of temporary credentials, beside the two keys.")
+    profile: str | None = Field(None, description="AWS profile; the standard credential chain without.")
+    encryption: Literal["bucket", "sse-s3", "sse-kms"] = Field(
+        "bucket", description="How new objects are encrypted: as the bucket says, by S3's keys, or by KMS."
+    )
+    kms_key_id: str | None = Field(None, description="Key for sse-kms; the account's key for S3 without.")
+    requester_pays: bool = Field(False, description="Pay for requests to a bucket of somebody else.")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.session_token and not self.access_key_id:
+            raise ValueError("session_token goes with access_key_id and secret_access_key")
+        if self.profile and self.access_key_id:
+            raise ValueError("profile and access_key_id are two sources of credentials; leave one out")
+        if self.kms_key_id and self.encryption != "sse-kms":
+            raise ValueError("kms_key_id goes with encryption: sse-kms")
+        return self
 
 
 class LogSpec(SpecModel):

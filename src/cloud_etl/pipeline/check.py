@@ -55,6 +55,20 @@ def _environments(loaded: LoadedProject) -> Iterator[Problem]:
             path = f"environments.{name}.engine.name"
             place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
             yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
+        yield from _reachable_store(loaded, name)
+
+
+def _reachable_store(loaded: LoadedProject, name: str) -> Iterator[Problem]:
+    """Redshift reads what is published by itself, from S3 and nowhere else."""
+    environment = loaded.spec.environments[name]
+    store = environment.store
+    if environment.warehouse.redshift is not None and "${" not in store and not store.startswith("s3://"):
+        path = f"environments.{name}.store"
+        place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
+        yield place.problem(
+            f"{path}: {store!r} is no s3:// url, and warehouse.redshift loads by COPY, which reads S3 only; "
+            "write s3://bucket or s3://bucket/prefix"
+        )
 
 
 def _flow(spec: PipelineSpec) -> _Flow:
@@ -139,8 +153,13 @@ def _load(output: OutputSpec, available: Columns | None, path: YamlPath) -> Iter
         return
     yield from missing(load.keys, available, (*path, "keys"))
     yield from _twice(load.keys, (*path, "keys"))
-    yield from missing(load.sortkey, available, (*path, "sortkey"))
-    yield from missing([load.distkey] if load.distkey else [], available, (*path, "distkey"))
+    # The columns that scd2 adds may be laid out and commented like any other.
+    stored = {**available, **dict.fromkeys(_SCD2_COLUMNS)} if available and load.mode == "scd2" else available
+    yield from missing(load.sortkey, stored, (*path, "sortkey"))
+    yield from _twice(load.sortkey, (*path, "sortkey"))
+    yield from missing([load.distkey] if load.distkey else [], stored, (*path, "distkey"))
+    yield from missing(load.encode, stored, (*path, "encode"))
+    yield from missing(load.comments, stored, (*path, "comments"))
     for name in _SCD2_COLUMNS if load.mode == "scd2" else ():
         if name in (available or {}):
             yield (*path, "mode"), f"scd2 makes the column {name!r} itself; rename the one that is there"

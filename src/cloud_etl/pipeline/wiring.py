@@ -80,8 +80,8 @@ def open_store(project: LoadedProject) -> ObjectStore:
 def open_loader(project: LoadedProject, *, read_only: bool) -> Loader:
     """The loader of the warehouse that the environment names, not yet connected."""
     warehouse = project.environment.warehouse
-    name = next(name for name in type(warehouse).model_fields if getattr(warehouse, name) is not None)
-    loader: Loader = backends.backend("cloud_etl.load", name, "Loader")(warehouse, project.root, read_only=read_only)
+    make = backends.backend("cloud_etl.load", warehouse.kind, "Loader")
+    loader: Loader = make(warehouse, project.root, read_only=read_only)
     return loader
 
 

@@ -185,6 +185,9 @@ def test_checks_are_judged_by_columns_expressions_and_types(findings):
         ("load: {table: s.x, mode: upsert, keys: [id]}", "load.keys: there is no column 'id' here; known: amount"),
         ("load: {table: s.x, distkey: x}", "load.distkey: there is no column 'x' here"),
         ("load: {table: s.x, sortkey: [x]}", "load.sortkey: there is no column 'x' here"),
+        ("load: {table: s.x, sortkey: [at, at]}", "load.sortkey: column 'at' stands here twice"),
+        ("load: {table: s.x, encode: {x: zstd}}", "load.encode: there is no column 'x' here"),
+        ("load: {table: s.x, comments: {x: text}}", "load.comments: there is no column 'x' here"),
         ("aggregate: {group_by: [x], metrics: {n: count(*)}}", "aggregate.group_by: there is no column 'x' here"),
         ("aggregate: {group_by: [at], metrics: {n: sum(x)}}", "aggregate.metrics.n: there is no column 'x' here"),
         ("aggregate: {group_by: [at], metrics: {n: amount}}", "aggregate.metrics.n: 'amount' does not fold rows"),
@@ -207,6 +210,11 @@ def test_outputs_name_columns_that_are_there(findings, output, said):
     found = findings(HEAD + f"outputs:\n  - name: x\n    {output}\n")
     assert len(found) == 1
     assert f"outputs[0].{said}" in found[0]
+
+
+def test_columns_that_scd2_makes_may_be_laid_out(findings):
+    load = "mode: scd2, keys: [order_id], sortkey: [valid_from], encode: {valid_to: raw}, comments: {is_current: now}"
+    assert findings(HEAD + OUTPUT.replace("}", f", {load}}}")) == []
 
 
 def test_scd2_refuses_columns_that_it_makes_itself(findings):
@@ -262,6 +270,17 @@ def test_an_engine_that_is_not_there_is_told_where_it_is_named(findings, small_p
     assert findings(other("a"), project=text)[0].startswith(
         "cloud-etl.yaml:6: environments.local.engine.name: there is no engine 'sial'"
     )
+
+
+def test_redshift_needs_a_store_that_it_can_read(findings, small_project):
+    redshift = "{database: dev, host: h, user: u, auth: {password: p}}"
+    text = small_project.replace("{duckdb: {path: ./shop.duckdb}}", f"{{redshift: {redshift}}}")
+    assert findings(other("a"), project=text) == [
+        "cloud-etl.yaml:4: environments.local.store: './data' is no s3:// url, and warehouse.redshift loads by COPY, "
+        "which reads S3 only; write s3://bucket or s3://bucket/prefix"
+    ]
+    assert findings(other("a"), project=text.replace("./data", "s3://bucket/x")) == []
+    assert findings(other("a"), project=text.replace("./data", "${env:STORE}")) == []
 
 
 @pytest.mark.parametrize(

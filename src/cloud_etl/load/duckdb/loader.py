@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from cloud_etl.domain.run import LoadResult
 from cloud_etl.domain.schema import Column, Schema
-from cloud_etl.errors import TargetError
+from cloud_etl.errors import ConfigError, Problem, TargetError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.ddl import IS_CURRENT, plan_table, qualified
 from cloud_etl.load.duckdb import catalog
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
-    from cloud_etl.domain.spec import LoadSpec, WarehouseSpec
+    from cloud_etl.domain.spec import LoadSpec
+    from cloud_etl.domain.warehouse import WarehouseSpec
 
 T = TypeVar("T")
 _EXPORTED_ROWS_PER_GROUP = 122_880
@@ -45,9 +46,10 @@ class Loader:
             read_only: refuse to load, for looks that must change nothing.
             threads: most threads of a load; all cores without.
         """
-        self._database = Database(
-            root / spec.duckdb.path, spec.duckdb.memory, threads or len(os.sched_getaffinity(0)) or 1
-        )
+        duckdb = spec.duckdb
+        if duckdb is None:
+            raise ConfigError([Problem("the environment's warehouse is no DuckDB file; name warehouse.duckdb")])
+        self._database = Database(root / duckdb.path, duckdb.memory, threads or len(os.sched_getaffinity(0)) or 1)
         self._read_only = read_only
 
     def __enter__(self) -> Self:
