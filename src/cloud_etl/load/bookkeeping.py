@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
+    from cloud_etl.load.dialect import Dialect
 
     class Rows(Protocol):
         """A connection that runs SQL with `?` for values."""
@@ -26,17 +27,22 @@ if TYPE_CHECKING:
 SCHEMA = "cloud_etl"
 LEDGER = f"{SCHEMA}.etl_load_ledger"
 FILES = f"{SCHEMA}.etl_loaded_files"
-DDL = (
-    f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
-    f"CREATE TABLE IF NOT EXISTS {LEDGER} (pipeline VARCHAR NOT NULL, batch_id VARCHAR NOT NULL, "
-    "run_id VARCHAR NOT NULL, loaded_at TIMESTAMP NOT NULL, files BIGINT NOT NULL, tables JSON NOT NULL, "
-    "PRIMARY KEY (pipeline, batch_id))",
-    f"CREATE TABLE IF NOT EXISTS {FILES} (pipeline VARCHAR NOT NULL, uri VARCHAR NOT NULL, etag VARCHAR, "
-    "version VARCHAR, size_bytes BIGINT NOT NULL, identity VARCHAR NOT NULL, batch_id VARCHAR NOT NULL, "
-    "run_id VARCHAR NOT NULL, PRIMARY KEY (pipeline, identity))",
-)
-# Values per statement; a statement with thousands of values takes long to plan.
-_AT_ONCE = 200
+# Files per statement: a statement with thousands of values takes long to plan, and the Redshift Data API takes few.
+_AT_ONCE = 20
+
+
+def ddl(dialect: Dialect) -> tuple[str, ...]:
+    """Statements that make the tables where they are not there."""
+    text, json_type = dialect.text_type, dialect.json_type
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}",
+        f"CREATE TABLE IF NOT EXISTS {LEDGER} (pipeline {text} NOT NULL, batch_id {text} NOT NULL, "
+        f"run_id {text} NOT NULL, loaded_at TIMESTAMP NOT NULL, files BIGINT NOT NULL, tables {json_type} NOT NULL, "
+        "PRIMARY KEY (pipeline, batch_id))",
+        f"CREATE TABLE IF NOT EXISTS {FILES} (pipeline {text} NOT NULL, uri {text} NOT NULL, etag {text}, "
+        f"version {text}, size_bytes BIGINT NOT NULL, identity {text} NOT NULL, batch_id {text} NOT NULL, "
+        f"run_id {text} NOT NULL, PRIMARY KEY (pipeline, identity))",
+    )
 
 
 def loading_run(connection: Rows, pipeline: str, batch_id: str) -> str | None:
@@ -72,7 +78,9 @@ def record(connection: Rows, request: LoadRequest, tables: tuple[TableCount, ...
     """Write the ledger row and the file rows of a load, inside its transaction."""
     counts = json.dumps([asdict(table) for table in tables])
     ledger_row = (request.pipeline, request.batch_id, request.run_id, loaded_at, len(request.files), counts)
-    connection.rows(f"INSERT INTO {LEDGER} VALUES (?, ?, ?, ?, ?, ?)", ledger_row)
+    # Casts, because the Redshift Data API sends every value as text.
+    places = "?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?"
+    connection.rows(f"INSERT INTO {LEDGER} VALUES ({places})", ledger_row)
     for first in range(0, len(request.files), _AT_ONCE):
         files = request.files[first : first + _AT_ONCE]
         values = [
@@ -83,5 +91,5 @@ def record(connection: Rows, request: LoadRequest, tables: tuple[TableCount, ...
                 request.batch_id, request.run_id,
             )
         ]  # fmt: skip
-        places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(files))
+        places = ", ".join(["(?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?)"] * len(files))
         connection.rows(f"INSERT INTO {FILES} VALUES {places}", values)

@@ -1,18 +1,17 @@
-"""Tables as SQL: quoting, types that hold one another, and the statements that make a table fit an output."""
+"""Tables as SQL: types that hold one another, and the statements that make a table fit an output."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import MAX_PRECISION, Column, ColumnType, Schema
 from cloud_etl.errors import SchemaEvolutionError, TargetError
+from cloud_etl.load.checks import is_keyed
+from cloud_etl.load.dialect import Dialect, qualified, quote
 
 if TYPE_CHECKING:
     from cloud_etl.domain.spec import LoadSpec
-
-TypeName = Callable[[ColumnType], str]
 
 VALID_FROM = "valid_from"
 VALID_TO = "valid_to"
@@ -31,23 +30,6 @@ _JOINS: dict[frozenset[str], ColumnType] = {
     frozenset({"integer", "double"}): ColumnType("double"),
     frozenset({"integer", "bigint"}): ColumnType("bigint"),
 }
-
-
-def quote(identifier: str) -> str:
-    """The identifier in double quotes, whatever it holds.
-
-    Raises:
-        TargetError: it is empty or holds NUL, which no warehouse takes.
-    """
-    if not identifier or "\0" in identifier:
-        raise TargetError(f"{identifier!r} cannot be the name of a table or a column; rename it")
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def qualified(table: str) -> str:
-    """`schema.table` with both parts quoted."""
-    schema, name = table.split(".", 1)
-    return f"{quote(schema)}.{quote(name)}"
 
 
 def common_type(left: ColumnType, right: ColumnType) -> ColumnType | None:
@@ -73,13 +55,19 @@ def _whole_digits(type_: ColumnType) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """A column as the warehouse describes it; type is None where the contract has no such type."""
+    """A column as the warehouse describes it.
+
+    Attributes:
+        type: None where the contract has no such type.
+        width: bytes that a text column holds; None where there is no limit.
+    """
 
     name: str
     native: str
     type: ColumnType | None
     nullable: bool = True
     has_default: bool = False
+    width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +88,7 @@ class TablePlan:
 
     Attributes:
         statements: DDL in order; empty where the table fits already.
+        widenings: DDL that makes text columns longer; some warehouses refuse it in a transaction.
         columns: the output's columns in the type that the table has after the statements.
         extras: columns of the table that the output lacks, without those of scd2.
         required: columns of the output that the table or its mode takes no NULL for.
@@ -109,16 +98,17 @@ class TablePlan:
     columns: tuple[Column, ...]
     extras: tuple[str, ...]
     required: tuple[str, ...]
+    widenings: tuple[str, ...] = ()
 
 
-def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, type_name: TypeName) -> TablePlan:
+def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dialect) -> TablePlan:
     """Plan the DDL for one output.
 
     Args:
         spec: the table and its mode.
         schema: columns of the output, without lineage.
         table: the table as it is, or None where there is none.
-        type_name: the warehouse's word for a type.
+        dialect: the warehouse's words.
 
     Raises:
         SchemaEvolutionError: the table cannot take the output without loss; names the ALTER it would take.
@@ -126,8 +116,8 @@ def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, type_name: T
     """
     _check_output(spec, schema)
     if table is None:
-        return _create(spec, schema, type_name)
-    return _evolve(spec, schema, table, type_name)
+        return _create(spec, schema, dialect)
+    return _evolve(spec, schema, table, dialect)
 
 
 def _check_output(spec: LoadSpec, schema: Schema) -> None:
@@ -138,7 +128,7 @@ def _check_output(spec: LoadSpec, schema: Schema) -> None:
             f"columns {', '.join(doubled)} for {spec.table} differ in upper and lower case only, which the warehouse "
             "does not tell apart. Nothing was loaded. Rename one of them in transform."
         )
-    missing = [key for key in spec.keys if key.lower() not in folded] if schema.columns and _keyed(spec) else []
+    missing = [key for key in spec.keys if key.lower() not in folded] if schema.columns and is_keyed(spec) else []
     if missing:
         raise TargetError(
             f"key {', '.join(missing)} of {spec.table} is no column of the output. Nothing was loaded. "
@@ -152,12 +142,8 @@ def _check_output(spec: LoadSpec, schema: Schema) -> None:
         )
 
 
-def _keyed(spec: LoadSpec) -> bool:
-    return spec.mode in ("upsert", "scd2")
-
-
-def _create(spec: LoadSpec, schema: Schema, type_name: TypeName) -> TablePlan:
-    keys = tuple(key.lower() for key in spec.keys) if _keyed(spec) else ()
+def _create(spec: LoadSpec, schema: Schema, dialect: Dialect) -> TablePlan:
+    keys = tuple(key.lower() for key in spec.keys) if is_keyed(spec) else ()
     required = tuple(name for name in schema.names if name.lower() in keys)
     if not schema.columns:
         return TablePlan((), (), (), ())
@@ -165,44 +151,58 @@ def _create(spec: LoadSpec, schema: Schema, type_name: TypeName) -> TablePlan:
     columns = [Column(column.name, column.type, column.name not in required) for column in schema.columns]
     if spec.mode == "scd2":
         columns += SCD2_COLUMNS
-    body = ", ".join(_definition(column, type_name) for column in columns)
+    body = ", ".join(_definition(spec, column, dialect) for column in columns)
     statements = (
         f"CREATE SCHEMA IF NOT EXISTS {quote(spec.table.split('.', 1)[0])}",
-        f"CREATE TABLE {qualified(spec.table)} ({body})",
+        f"CREATE TABLE {qualified(spec.table)} ({body}){dialect.table_options(spec)}",
+        *dialect.comments(spec, tuple(column.name for column in columns)),
     )
     return TablePlan(statements, schema.columns, (), required)
 
 
-def _definition(column: Column, type_name: TypeName) -> str:
-    return f"{quote(column.name)} {type_name(column.type)}{'' if column.nullable else ' NOT NULL'}"
+def _definition(spec: LoadSpec, column: Column, dialect: Dialect) -> str:
+    options = dialect.column_options(spec, column.name)
+    return f"{quote(column.name)} {dialect.type_name(column)}{options}{'' if column.nullable else ' NOT NULL'}"
 
 
-def _evolve(spec: LoadSpec, schema: Schema, table: Table, type_name: TypeName) -> TablePlan:
-    alter = f"ALTER TABLE {qualified(spec.table)}"
-    statements, problems, columns = [], _missing_columns(spec, schema, table), []
+def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> TablePlan:
+    target = qualified(spec.table)
+    statements, widenings, columns = [], [], []
+    problems = _missing_columns(spec, schema, table)
     for column in schema.columns:
         found = table.find(column.name)
         if found is None:
-            statements.append(f"{alter} ADD COLUMN {quote(column.name)} {type_name(column.type)}")
+            added = _definition(spec, Column(column.name, column.type), dialect)
+            statements.append(f"ALTER TABLE {target} ADD COLUMN {added}")
             columns.append(column)
             continue
         common = common_type(found.type, column.type) if found.type else None
-        change = f"{alter} ALTER COLUMN {quote(found.name)} TYPE {type_name(common or column.type)}"
-        if common is None:
-            problems.append(
-                f"column {column.name} is {found.native} in the table and {column.type} in the output "
-                f"(it would take {change}, which may lose data)"
-            )
+        wide = Column(column.name, common or column.type, column.nullable)
+        change = dialect.change_type(target, quote(found.name), dialect.type_name(wide))
+        old = None if found.type is None else Column(found.name, found.type, found.nullable)
+        if common is None or old is None or (common != old.type and not dialect.can_widen(old, wide)):
+            problems.append(_misfit(column, found, common, change))
             continue
-        if common != found.type:
+        if common != old.type:
             statements.append(change)
-        columns.append(Column(column.name, common, column.nullable))
-    _refuse(spec, problems, statements)
+        elif (longer := dialect.widened(old, found.width, wide)) is not None:
+            widenings.append(dialect.change_type(target, quote(found.name), longer))
+        columns.append(wide)
+    _refuse(spec, problems, [*widenings, *statements])
     kept = {name.lower() for name in schema.names} | (
         {column.name for column in SCD2_COLUMNS} if spec.mode == "scd2" else set()
     )
     extras = tuple(column.name for column in table.columns if column.name.lower() not in kept)
-    return TablePlan(tuple(statements), tuple(columns), extras, _required(spec, schema, table))
+    required = _required(spec, schema, table)
+    return TablePlan(tuple(statements), tuple(columns), extras, required, tuple(widenings))
+
+
+def _misfit(column: Column, found: TableColumn, common: ColumnType | None, change: str) -> str:
+    risk = "may lose data" if common is None else "rewrites the table"
+    return (
+        f"column {column.name} is {found.native} in the table and {column.type} in the output "
+        f"(it would take {change}, which {risk})"
+    )
 
 
 def _missing_columns(spec: LoadSpec, schema: Schema, table: Table) -> list[str]:
@@ -242,6 +242,6 @@ def _refuse(spec: LoadSpec, problems: list[str], statements: list[str]) -> None:
 
 
 def _required(spec: LoadSpec, schema: Schema, table: Table) -> tuple[str, ...]:
-    keys = {key.lower() for key in spec.keys} if _keyed(spec) else set()
+    keys = {key.lower() for key in spec.keys} if is_keyed(spec) else set()
     strict = keys | {column.name.lower() for column in table.columns if not column.nullable}
     return tuple(name for name in schema.names if name.lower() in strict)

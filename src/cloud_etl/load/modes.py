@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cloud_etl.errors import TargetError
-from cloud_etl.load.ddl import IS_CURRENT, VALID_FROM, VALID_TO, quote
+from cloud_etl.load.ddl import IS_CURRENT, VALID_FROM, VALID_TO
+from cloud_etl.load.dialect import quote
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-# Temporary relations of one load; they end with the connection.
+    from cloud_etl.domain.schema import Column
+    from cloud_etl.load.dialect import Dialect
+
+# Temporary tables of one load; each is dropped by the mode that made it.
 KEPT = "cloud_etl_kept"
 STAGED = "cloud_etl_staged"
 CHANGED = "cloud_etl_changed"
@@ -30,12 +34,12 @@ class Statements(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """One batch and the table it goes into; names are not quoted, except `target`.
+    """One batch and the table it goes into; names are not quoted, except `target` and `batch`.
 
     Attributes:
         target: the table, qualified and quoted.
         batch: relation with the batch's rows in the table's types.
-        columns: columns of the batch; the table has them all.
+        columns: columns of the batch in the table's types; the table has them all.
         keys: business key; not null and unique in the batch.
         extras: columns that the table has and the batch lacks; updated rows keep their values.
         rows_before: rows in the table.
@@ -44,11 +48,23 @@ class Merge:
 
     target: str
     batch: str
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     keys: tuple[str, ...]
     extras: tuple[str, ...]
     rows_before: int
     run_at: datetime
+    dialect: Dialect
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of the batch."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def values(self) -> tuple[Column, ...]:
+        """Columns of the batch that are no keys."""
+        keys = {key.lower() for key in self.keys}
+        return tuple(column for column in self.columns if column.name.lower() not in keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,7 @@ def append(merge: Merge, run: Statements) -> Moved:
 
 def replace(merge: Merge, run: Statements) -> Moved:
     """Put the batch's rows in the place of all others."""
+    # Not TRUNCATE, which commits in Redshift.
     deleted = run.change(f"DELETE FROM {merge.target}") if merge.rows_before else 0
     inserted = _insert(merge, run, merge.batch)
     return Moved(inserted, inserted, deleted)
@@ -77,10 +94,18 @@ def upsert(merge: Merge, run: Statements) -> Moved:
     """Put each row of the batch in the place of those with its key, or add it."""
     if not merge.rows_before:
         return append(merge, run)
+    if merge.dialect.merges and merge.values:
+        match = _equal(merge.keys, merge.target, "b")
+        replaced = run.number(f"SELECT count(*) FROM {merge.target} JOIN {merge.batch} AS b ON {match}")
+        known = run.number(
+            f"SELECT count(*) FROM {merge.batch} AS b WHERE EXISTS (SELECT 1 FROM {merge.target} WHERE {match})"
+        )
+        # A key that the table holds twice would stay there twice: MERGE updates rows and removes none.
+        if replaced == known:
+            return _merge(merge, run, replaced)
     keeps = _keep_extras(merge, run, merge.batch, "TRUE")
     deleted = run.change(
-        f"DELETE FROM {merge.target} AS t USING (SELECT {_names(merge.keys)} FROM {merge.batch}) AS b "
-        f"WHERE {_equal(merge.keys, 't', 'b')}"
+        f"DELETE FROM {merge.target} USING {merge.batch} WHERE {_equal(merge.keys, merge.target, merge.batch)}"
     )
     inserted = _insert(merge, run, merge.batch, keeps=keeps)
     return Moved(inserted, inserted, deleted)
@@ -95,19 +120,26 @@ def scd2(merge: Merge, run: Statements) -> Moved:
     if not merge.rows_before:
         inserted = _insert(merge, run, merge.batch, opens=True)
         return Moved(inserted, inserted, 0)
-    copied = _create(run, STAGED, f"SELECT {_names(merge.columns)} FROM {merge.batch}")
-    _create(run, CHANGED, _changed_keys(merge))
+    staged = merge.batch
+    if not merge.dialect.batch_is_table:
+        staged = STAGED
+        _create(run, STAGED, f"SELECT {_names(merge.names)} FROM {merge.batch}")
+    copied = run.number(f"SELECT count(*) FROM {staged}")
+    _create(run, CHANGED, _changed_keys(merge, staged))
     _refuse_younger(merge, run)
-    keeps = _keep_extras(merge, run, CHANGED, f"t.{IS_CURRENT}")
+    current = f"{merge.target}.{IS_CURRENT}"
+    keeps = _keep_extras(merge, run, CHANGED, current)
     run.change(
-        f"UPDATE {merge.target} AS t SET {VALID_TO} = {_literal(merge.run_at)}, {IS_CURRENT} = FALSE "
-        f"FROM {CHANGED} AS b WHERE {_equal(merge.keys, 't', 'b')} AND t.{IS_CURRENT}"
+        f"UPDATE {merge.target} SET {VALID_TO} = {_literal(merge.run_at)}, {IS_CURRENT} = FALSE "
+        f"FROM {CHANGED} WHERE {_equal(merge.keys, merge.target, CHANGED)} AND {current}"
     )
     rows = (
-        f"(SELECT {_names(merge.columns)} FROM {STAGED} AS b WHERE EXISTS "
-        f"(SELECT 1 FROM {CHANGED} AS t WHERE {_equal(merge.keys, 't', 'b')}))"
+        f"(SELECT {_names(merge.names)} FROM {staged} AS s WHERE EXISTS "
+        f"(SELECT 1 FROM {CHANGED} AS c WHERE {_equal(merge.keys, 'c', 's')}))"
     )
     inserted = _insert(merge, run, rows, opens=True, keeps=keeps)
+    for name in (CHANGED, STAGED) if staged == STAGED else (CHANGED,):
+        run.change(f"DROP TABLE {name}")
     return Moved(copied, inserted, 0)
 
 
@@ -119,16 +151,24 @@ MODES: dict[str, Callable[[Merge, Statements], Moved]] = {
 }
 
 
-def _changed_keys(merge: Merge) -> str:
+def _merge(merge: Merge, run: Statements, replaced: int) -> Moved:
+    """Upsert in one statement; columns that the batch lacks are not touched."""
+    copied = run.number(f"SELECT count(*) FROM {merge.batch}")
+    sets = ", ".join(f"{quote(column.name)} = b.{quote(column.name)}" for column in merge.values)
+    run.change(
+        f"MERGE INTO {merge.target} USING {merge.batch} AS b ON {_equal(merge.keys, merge.target, 'b')} "
+        f"WHEN MATCHED THEN UPDATE SET {sets} "
+        f"WHEN NOT MATCHED THEN INSERT ({_names(merge.names)}) VALUES ({_names(merge.names, 'b')})"
+    )
+    return Moved(copied, copied, replaced)
+
+
+def _changed_keys(merge: Merge, staged: str) -> str:
     """Keys of the batch that have no current version, or one that differs in any column."""
-    differs = [
-        f"t.{quote(name)} IS DISTINCT FROM b.{quote(name)}"
-        for name in merge.columns
-        if name.lower() not in {key.lower() for key in merge.keys}
-    ]
+    differs = [merge.dialect.differs(column, "t", "b") for column in merge.values]
     condition = " OR ".join([f"t.{IS_CURRENT} IS NULL", *differs])
     return (
-        f"SELECT DISTINCT {_names(merge.keys, 'b')} FROM {STAGED} AS b "
+        f"SELECT DISTINCT {_names(merge.keys, 'b')} FROM {staged} AS b "
         f"LEFT JOIN (SELECT * FROM {merge.target} WHERE {IS_CURRENT}) AS t ON {_equal(merge.keys, 't', 'b')} "
         f"WHERE {condition}"
     )
@@ -151,17 +191,19 @@ def _keep_extras(merge: Merge, run: Statements, keys_from: str, condition: str) 
     """Set aside the columns that the batch lacks, for the rows it replaces; False where there is nothing to keep."""
     if not merge.extras:
         return False
-    kept = (
-        f"SELECT DISTINCT ON ({_names(merge.keys, 't')}) {_names((*merge.keys, *merge.extras), 't')} "
-        f"FROM {merge.target} AS t JOIN (SELECT {_names(merge.keys)} FROM {keys_from}) AS b "
-        f"ON {_equal(merge.keys, 't', 'b')} WHERE {condition}"
+    kept = (*merge.keys, *merge.extras)
+    keys = _names(merge.keys, merge.target)
+    # A key may occur more than once in the table; one row is kept for each.
+    numbered = (
+        f"SELECT {_names(kept, merge.target)}, row_number() OVER (PARTITION BY {keys} ORDER BY {keys}) AS kept_number "
+        f"FROM {merge.target} JOIN {keys_from} AS b ON {_equal(merge.keys, merge.target, 'b')} WHERE {condition}"
     )
-    return _create(run, KEPT, kept) > 0
+    return _create(run, KEPT, f"SELECT {_names(kept)} FROM ({numbered}) AS n WHERE kept_number = 1") > 0
 
 
 def _insert(merge: Merge, run: Statements, rows: str, *, opens: bool = False, keeps: bool = False) -> int:
     """Insert by name; `opens` gives scd2 columns, `keeps` gives extras their old values back."""
-    names, values = list(merge.columns), [f"b.{quote(name)}" for name in merge.columns]
+    names, values = list(merge.names), [f"b.{quote(name)}" for name in merge.names]
     if opens:
         names += [VALID_FROM, VALID_TO, IS_CURRENT]
         values += [_literal(merge.run_at), "NULL", "TRUE"]
@@ -171,14 +213,19 @@ def _insert(merge: Merge, run: Statements, rows: str, *, opens: bool = False, ke
     match = _equal(merge.keys, "k", "b")
     # Two statements: rows without a predecessor take the table's defaults, which a NULL would override.
     inserted = run.change(f"{into} {select} WHERE NOT EXISTS (SELECT 1 FROM {KEPT} AS k WHERE {match})")
-    return inserted + run.change(
+    inserted += run.change(
         f"INSERT INTO {merge.target} ({_names((*names, *merge.extras))}) "
         f"SELECT {', '.join(values)}, {_names(merge.extras, 'k')} FROM {rows} AS b JOIN {KEPT} AS k ON {match}"
     )
+    run.change(f"DROP TABLE {KEPT}")
+    return inserted
 
 
 def _create(run: Statements, name: str, query: str) -> int:
-    return run.change(f"CREATE OR REPLACE TEMP TABLE {name} AS {query}")
+    """Fill a temporary table; the rows are counted, since not every warehouse tells how many it made."""
+    run.change(f"DROP TABLE IF EXISTS {name}")
+    run.change(f"CREATE TEMP TABLE {name} AS {query}")
+    return run.number(f"SELECT count(*) FROM {name}")
 
 
 def _names(names: tuple[str, ...] | list[str], alias: str = "") -> str:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud_etl.domain.spec import LoadSpec
-from cloud_etl.load.ddl import quote
+from cloud_etl.load.dialect import quote
 
 SPEC = LoadSpec(table="shop.sales")
 # Surrogates are no text, NUL is refused by every warehouse; a dot parts schema and table.

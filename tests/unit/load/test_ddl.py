@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from cloud_etl.domain.schema import ColumnType, Schema
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import TargetError
-from cloud_etl.load.ddl import common_type, plan_table, qualified, quote
+from cloud_etl.load.ddl import common_type, plan_table
+from cloud_etl.load.dialect import qualified, quote
+from cloud_etl.load.duckdb.catalog import DIALECT
 
 PLAIN = ["string", "integer", "bigint", "double", "boolean", "date", "timestamp", "json"]
 DECIMALS = st.integers(1, 38).flatmap(
@@ -78,5 +80,5 @@ def test_names_that_no_warehouse_takes_are_refused(name):
 
 
 def test_a_table_for_an_output_of_unknown_columns_is_not_planned():
-    plan = plan_table(LoadSpec(table="a.b", mode="upsert", keys=("id",)), Schema(()), None, str)
+    plan = plan_table(LoadSpec(table="a.b", mode="upsert", keys=("id",)), Schema(()), None, DIALECT)
     assert plan.statements == ()

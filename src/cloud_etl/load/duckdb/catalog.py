@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import Column, ColumnType
-from cloud_etl.load.ddl import Table, TableColumn, quote
+from cloud_etl.load.ddl import Table, TableColumn
+from cloud_etl.load.dialect import Dialect, quote
 from cloud_etl.storage.parquet_queries import read_parquet
 
 if TYPE_CHECKING:
@@ -23,9 +24,26 @@ _FILE_TYPES = {
 }  # fmt: skip
 
 
-def type_name(type_: ColumnType) -> str:
-    """DuckDB's word for a type of the contract."""
-    return type_.duckdb
+class DuckDbDialect(Dialect):
+    """DuckDB's words."""
+
+    text_type = "VARCHAR"
+    json_type = "JSON"
+
+    def type_name(self, column: Column) -> str:
+        """DuckDB's word for a type of the contract."""
+        return column.type.duckdb
+
+    def change_type(self, table: str, column: str, type_name: str) -> str:
+        """One ALTER, which runs in the load's transaction."""
+        return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}"
+
+    def differs(self, column: Column, left: str, right: str) -> str:
+        """One operator does it."""
+        return f"{left}.{quote(column.name)} IS DISTINCT FROM {right}.{quote(column.name)}"
+
+
+DIALECT = DuckDbDialect()
 
 
 def column_type(native: str) -> ColumnType | None:
@@ -74,7 +92,7 @@ def converted(name: str, native: str | None, type_: ColumnType) -> str:
     if native == "TIMESTAMP WITH TIME ZONE":
         # The same microseconds; a cast goes through the calendar and costs 5% of a load.
         value = f"make_timestamp(epoch_us({value}))"
-    return f"CAST({value} AS {type_name(type_)}) AS {quote(name)}"
+    return f"CAST({value} AS {type_.duckdb}) AS {quote(name)}"
 
 
 def staged(column: Column) -> str:

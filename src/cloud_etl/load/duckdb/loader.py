@@ -12,7 +12,9 @@ from cloud_etl.domain.run import LoadResult
 from cloud_etl.domain.schema import Column, Schema
 from cloud_etl.errors import ConfigError, Problem, TargetError
 from cloud_etl.load import bookkeeping
-from cloud_etl.load.ddl import IS_CURRENT, plan_table, qualified
+from cloud_etl.load.checks import check_tasks
+from cloud_etl.load.ddl import IS_CURRENT, plan_table
+from cloud_etl.load.dialect import qualified
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import Database, Session, connected, translated
 from cloud_etl.load.duckdb.tables import load_job, plan_job
@@ -88,7 +90,7 @@ class Loader:
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; empty where it fits already."""
         table = self._look(lambda session: catalog.describe(session, spec.table))
-        return plan_table(spec, schema, table, catalog.type_name).statements
+        return plan_table(spec, schema, table, catalog.DIALECT).statements
 
     def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
         """Write a table as Parquet in the types of staged files, so that a frame can read it.
@@ -121,11 +123,11 @@ class Loader:
             TargetError: DuckDB refused; the file is as it was before.
             TemporaryError: another process holds the file.
         """
-        _check_tasks(request)
+        check_tasks(request, "DuckDB")
         if self._read_only:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
-            for statement in bookkeeping.DDL:
+            for statement in bookkeeping.ddl(catalog.DIALECT):
                 session.rows(statement)
             earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
             if earlier is not None:
@@ -143,21 +145,3 @@ class Loader:
             return None
         with connected(self._database, read_only=True) as session:
             return read(session)
-
-
-def _check_tasks(request: LoadRequest) -> None:
-    """A table is loaded once per request: the counts of two loads into it could not be told apart."""
-    tables = [task.spec.table.lower() for task in request.tasks]
-    doubled = next((table for table in tables if tables.count(table) > 1), None)
-    if doubled:
-        raise TargetError(
-            f"two outputs of {request.pipeline} go into table {doubled}. Nothing was loaded. "
-            "Give each output a table of its own, or join them in transform."
-        )
-    for task in request.tasks:
-        publication = task.publication
-        if len(publication.local_paths) != len(publication.files):
-            raise TargetError(
-                f"the files of {publication.output} are not on this machine, where DuckDB reads them. "
-                "Nothing was loaded. Fetch them first (publish.manifest.fetch)."
-            )

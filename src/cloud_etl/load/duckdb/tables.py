@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import TableCount
 from cloud_etl.errors import TargetError
-from cloud_etl.load.ddl import TablePlan, plan_table, qualified, quote
+from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
+from cloud_etl.load.ddl import TablePlan, plan_table
+from cloud_etl.load.dialect import qualified, quote
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import translated
 from cloud_etl.load.modes import MODES, Merge
@@ -46,7 +48,7 @@ def plan_job(session: Session, task: LoadTask) -> Job:
         TargetError: the files are not what the publication says.
     """
     table = catalog.describe(session, task.spec.table)
-    plan = plan_table(task.spec, task.publication.schema, table, catalog.type_name)
+    plan = plan_table(task.spec, task.publication.schema, table, catalog.DIALECT)
     with translated(f"reading the files of {task.publication.output}"):
         file_columns = catalog.file_columns(session, task.publication.local_paths)
     _check_files(task.publication, file_columns)
@@ -57,7 +59,7 @@ def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
     """Run a job and give the warehouse's own counts."""
     spec, publication = job.task.spec, job.task.publication
     with translated(f"loading {spec.table}"):
-        for statement in job.plan.statements:
+        for statement in (*job.plan.widenings, *job.plan.statements):
             session.change(statement)
         if not job.plan.columns and not job.exists:
             return TableCount(spec.table, publication.output, spec.mode, publication.rows, 0, 0, 0, 0, 0)
@@ -70,8 +72,9 @@ def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
         else:
             _create_batch(session, job)
             _check_values(session, job)
-            names = tuple(column.name for column in job.plan.columns)
-            merge = Merge(target, BATCH, names, spec.keys, job.plan.extras, rows_before, run_at)
+            merge = Merge(
+                target, BATCH, job.plan.columns, spec.keys, job.plan.extras, rows_before, run_at, catalog.DIALECT
+            )
             moved = MODES[spec.mode](merge, session)
             copied, inserted, deleted = moved.copied, moved.inserted, moved.deleted
         rows_after = session.number(f"SELECT count(*) FROM {target}")
@@ -107,7 +110,7 @@ def _create_batch(session: Session, job: Job) -> None:
 def _check_values(session: Session, job: Job) -> None:
     """Refuse missing and doubled keys: a NULL key never matches, a doubled one would be loaded twice."""
     spec, table = job.task.spec, job.task.spec.table
-    keyed, proven = spec.mode in ("upsert", "scd2"), job.task.keys_are_unique
+    keyed, proven = is_keyed(spec), job.task.keys_are_unique
     keys = {key.lower() for key in spec.keys} if keyed else set()
     nullable = {column.name for column in job.task.publication.schema.columns if column.nullable}
     checked = [name for name in job.plan.required if name in nullable and not (proven and name.lower() in keys)]
@@ -122,12 +125,4 @@ def _check_values(session: Session, job: Job) -> None:
                 "Add the columns to drop_nulls or fill_nulls in transform."
             )
     if keyed and not proven:
-        names = ", ".join(quote(key) for key in spec.keys)
-        doubled = session.number(
-            f"SELECT count(*) FROM (SELECT {names} FROM {BATCH} GROUP BY {names} HAVING count(*) > 1)"
-        )
-        if doubled:
-            raise TargetError(
-                f"{job.task.publication.output} holds {doubled} keys ({', '.join(spec.keys)}) more than once, and "
-                f"mode {spec.mode} takes one row per key. Nothing was loaded. Deduplicate by these keys in transform."
-            )
+        refuse_doubled_keys(session, job.task, BATCH)
