@@ -1,0 +1,146 @@
+"""The outputs of a request as jobs: planned against their tables, staged, and brought in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cloud_etl.errors import CloudEtlError, TargetError
+from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
+from cloud_etl.load.ddl import TablePlan, plan_table
+from cloud_etl.load.dialect import quote
+from cloud_etl.load.redshift import catalog, preflight
+from cloud_etl.load.redshift.dialect import RedshiftDialect
+from cloud_etl.load.redshift.staging import Staging, staging_of
+from cloud_etl.load.table_load import TableLoad, load_table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cloud_etl.domain.ledger import TableCount
+    from cloud_etl.domain.run import LoadTask
+    from cloud_etl.domain.schema import Column
+    from cloud_etl.domain.warehouse import RedshiftSpec
+    from cloud_etl.load.redshift.parquet_files import DataFiles
+    from cloud_etl.load.redshift.session import Session
+
+# The wider text compares blanks at its end; two keys that differ by them alone are one key to Redshift.
+_TEXT = "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of a request and what its files hold."""
+
+    task: LoadTask
+    files: DataFiles
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An output planned against its table."""
+
+    output: Output
+    dialect: RedshiftDialect
+    plan: TablePlan
+    exists: bool
+    staging: Staging
+
+    @property
+    def task(self) -> LoadTask:
+        """The publication and its table."""
+        return self.output.task
+
+
+def plan_jobs(session: Session, outputs: tuple[Output, ...], spec: RedshiftSpec, pipeline: str) -> tuple[Job, ...]:
+    """Plan every output, and tell everything that would make the load fail; changes nothing.
+
+    Raises:
+        SchemaEvolutionError: a table cannot take its output.
+        TargetError: the data would be refused.
+    """
+    jobs: list[Job] = []
+    found: dict[str, list[str]] = {}
+    problems: list[CloudEtlError] = []
+    for output in outputs:
+        task = output.task
+        required = frozenset(key.lower() for key in task.spec.keys) if is_keyed(task.spec) else frozenset()
+        try:
+            job = plan_job(session, output, spec, pipeline)
+        except TargetError as exc:
+            problems.append(exc)
+        else:
+            jobs.append(job)
+            required = frozenset(name.lower() for name in job.plan.required)
+        told = preflight.findings(task, output.files, required)
+        if told:
+            found[task.publication.output] = told
+    preflight.refuse(found, problems)
+    return tuple(jobs)
+
+
+def plan_job(session: Session, output: Output, spec: RedshiftSpec, pipeline: str) -> Job:
+    """Plan one output against its table as it is now."""
+    task = output.task
+    with session.doing(f"looking at {task.spec.table}"):
+        table = catalog.describe(session, task.spec.table)
+        dialect = RedshiftDialect(output.files.longest, spec.varchar_headroom)
+        plan = plan_table(task.spec, task.publication.schema, table, dialect)
+        if plan.statements and table is None:
+            plan = without_schema(session, task.spec.table, plan)
+    return Job(output, dialect, plan, table is not None, staging_of(spec, task, output.number, pipeline))
+
+
+def without_schema(session: Session, table: str, plan: TablePlan) -> TablePlan:
+    """A plan that makes no schema where there is one: that would take a right on the whole database."""
+    if catalog.schema_exists(session, table.split(".", 1)[0]):
+        return replace(plan, statements=plan.statements[1:])
+    return plan
+
+
+def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
+    """Bring a staged output into its table and give Redshift's own counts."""
+
+    def make_batch() -> str:
+        relation = _batch(session, job)
+        if is_keyed(job.task.spec) and (not job.task.keys_are_unique or _has_text_key(job)):
+            refuse_doubled_keys(session, job.task, relation)
+        return relation
+
+    with session.doing(f"loading {job.task.spec.table}"):
+        return load_table(session, TableLoad(job.task, job.plan, job.exists, job.dialect), run_at, make_batch)
+
+
+def _batch(session: Session, job: Job) -> str:
+    """The staged rows in the table's types: the staging table itself where no value changes its type."""
+    kinds = {column.name: column.type for column in job.output.files.columns}
+    values = [_converted(column, str(kinds.get(column.name, column.type))) for column in job.plan.columns]
+    if not any(value.changes for value in values):
+        return job.staging.name
+    query = f"SELECT {', '.join(value.sql for value in values)} FROM {job.staging.name}"
+    if not is_keyed(job.task.spec):
+        return f"({query})"
+    name = f"cloud_etl_batch_{job.output.number}"
+    session.change(f"CREATE TEMP TABLE {name} AS {query}")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    sql: str
+    changes: bool
+
+
+def _converted(column: Column, kind: str) -> _Value:
+    name = quote(column.name)
+    if column.type.kind == "json":
+        return _Value(f"JSON_PARSE({name}) AS {name}", True)
+    if kind in (str(column.type), "json") or column.type.kind == _TEXT:
+        return _Value(name, False)
+    return _Value(f"CAST({name} AS {RedshiftDialect().type_name(column)}) AS {name}", True)
+
+
+def _has_text_key(job: Job) -> bool:
+    keys = {key.lower() for key in job.task.spec.keys}
+    return any(column.name.lower() in keys and column.type.kind == _TEXT for column in job.plan.columns)
