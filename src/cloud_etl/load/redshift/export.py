@@ -1,7 +1,7 @@
 """A table of Redshift as Parquet on this machine, in bounded memory.
 
-By SELECT through a cursor, not by UNLOAD: a reference table is small beside a fact table, SELECT needs no right to write
-to S3 and leaves no objects behind when a run dies, and its types are the driver's, not those that UNLOAD chooses.
+By SELECT through a cursor, not by UNLOAD: a reference table is small beside a fact table, SELECT needs no right to
+write to S3 and leaves no objects behind when a run dies, and its types are the driver's, not those that UNLOAD chooses.
 """
 
 from __future__ import annotations

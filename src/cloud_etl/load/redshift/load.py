@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.run import LoadResult
@@ -17,14 +16,12 @@ from cloud_etl.load.redshift.dialect import RedshiftDialect
 from cloud_etl.load.redshift.jobs import Job, Output, load_job, plan_job, plan_jobs
 from cloud_etl.load.redshift.parquet_files import read_files
 from cloud_etl.load.redshift.retry import Backoff, Retries
-from cloud_etl.load.redshift.session import opened
 from cloud_etl.load.redshift.staging import stage
 
 if TYPE_CHECKING:
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
-    from cloud_etl.domain.warehouse import RedshiftSpec
-    from cloud_etl.load.redshift.session import Session
+    from cloud_etl.load.redshift.session import Connector, Session
 
     BeforeCommit = Callable[[tuple[TableCount, ...]], None]
 
@@ -38,10 +35,10 @@ class RequestLoad:
     Source: docs/adr/0011-redshift-loader.md
     """
 
-    def __init__(self, spec: RedshiftSpec, root: Path, request: LoadRequest, before_commit: BeforeCommit) -> None:
+    def __init__(self, connector: Connector, request: LoadRequest, before_commit: BeforeCommit) -> None:
         """Store what to load."""
-        self._spec = spec
-        self._root = root
+        self._connector = connector
+        self._spec = connector.spec
         self._request = request
         self._before_commit = before_commit
         self._outputs: tuple[Output, ...] = ()
@@ -66,7 +63,7 @@ class RequestLoad:
 
     def _attempt(self, retries: Retries) -> LoadResult:
         request = self._request
-        with opened(self._spec, self._root, request.run_id) as session, session.doing(f"loading {request.pipeline}"):
+        with self._connector.opened(request.run_id) as session, session.doing(f"loading {request.pipeline}"):
             make_bookkeeping(session)
             earlier = self._settled(session) if self._sent else self._earlier(session)
             if earlier is not None:
@@ -174,10 +171,10 @@ def _lock(session: Session, jobs: tuple[Job, ...]) -> None:
 
     Where a table is still to be made the ledger stands in for it, so that two loads do not make it at once.
     """
-    tables = {qualified(job.task.spec.table.lower()) for job in jobs if job.exists}
+    tables = [job.task.spec.table for job in jobs if job.exists]
     if len(tables) < len(jobs) or not jobs:
-        tables.add(qualified(bookkeeping.LEDGER))
-    session.change(f"LOCK {', '.join(sorted(tables))}")
+        tables.append(bookkeeping.LEDGER)
+    session.change(f"LOCK {', '.join(qualified(table) for table in sorted(tables, key=str.lower))}")
 
 
 def _drop_staging(session: Session, jobs: tuple[Job, ...]) -> None:

@@ -17,7 +17,7 @@ from cloud_etl.load.redshift.export import export_table
 from cloud_etl.load.redshift.jobs import without_schema
 from cloud_etl.load.redshift.load import RequestLoad
 from cloud_etl.load.redshift.retry import Backoff
-from cloud_etl.load.redshift.session import opened
+from cloud_etl.load.redshift.session import Connector
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,7 +36,13 @@ class Loader:
     """
 
     def __init__(
-        self, spec: WarehouseSpec, root: Path, *, read_only: bool = False, backoff: Backoff | None = None
+        self,
+        spec: WarehouseSpec,
+        root: Path,
+        *,
+        read_only: bool = False,
+        backoff: Backoff | None = None,
+        connector: type[Connector] | None = None,
     ) -> None:
         """Store the settings.
 
@@ -45,12 +51,12 @@ class Loader:
             root: root of the project, for the path of a CA file.
             read_only: refuse to load, for looks that must change nothing.
             backoff: retries of a load.
+            connector: opens the sessions.
         """
         redshift = spec.redshift
         if redshift is None:
             raise ConfigError([Problem("the environment's warehouse is not Redshift; name warehouse.redshift")])
-        self._spec = redshift
-        self._root = root
+        self._connector = (connector or Connector)(redshift, root)
         self._read_only = read_only
         self._backoff = backoff or Backoff()
 
@@ -61,7 +67,7 @@ class Loader:
             TargetError: it cannot; says host, port, user, credentials, TLS and what to do.
             TemporaryError: a passing fault.
         """
-        with opened(self._spec, self._root, "look") as session:
+        with self._connector.opened("look") as session:
             session.rows("SELECT 1")
         return self
 
@@ -72,14 +78,14 @@ class Loader:
 
     def loaded_files(self, pipeline: str) -> frozenset[str]:
         """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
-        with opened(self._spec, self._root, "look") as session, session.doing(f"reading the ledger of {pipeline}"):
+        with self._connector.opened("look") as session, session.doing(f"reading the ledger of {pipeline}"):
             if catalog.describe(session, bookkeeping.FILES) is None:
                 return frozenset()
             return bookkeeping.loaded_identities(session, pipeline)
 
     def schema_of(self, table: str) -> Schema | None:
         """Schema of `schema.table`, or None where there is no such table; without columns of other types."""
-        with opened(self._spec, self._root, "look") as session, session.doing(f"looking at {table}"):
+        with self._connector.opened("look") as session, session.doing(f"looking at {table}"):
             found = catalog.describe(session, table)
         if found is None:
             return None
@@ -88,7 +94,7 @@ class Loader:
 
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; VARCHAR widths are those of columns not yet measured."""
-        with opened(self._spec, self._root, "plan") as session, session.doing(f"looking at {spec.table}"):
+        with self._connector.opened("plan") as session, session.doing(f"looking at {spec.table}"):
             table = catalog.describe(session, spec.table)
             plan = plan_table(spec, schema, table, RedshiftDialect())
             if plan.statements and table is None:
@@ -97,7 +103,7 @@ class Loader:
 
     def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
         """Write a table as Parquet in the types of staged files."""
-        with opened(self._spec, self._root, "export") as session, session.doing(f"exporting {table}"):
+        with self._connector.opened("export") as session, session.doing(f"exporting {table}"):
             return export_table(session, table, folder, current_only=current_only)
 
     def load(self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None]) -> LoadResult:
@@ -105,4 +111,4 @@ class Loader:
         if self._read_only:
             raise TargetError("the warehouse was opened to look only; nothing was loaded.")
         check_tasks(request, "the pre-flight")
-        return RequestLoad(self._spec, self._root, request, before_commit).run(self._backoff)
+        return RequestLoad(self._connector, request, before_commit).run(self._backoff)

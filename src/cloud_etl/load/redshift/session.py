@@ -83,26 +83,38 @@ class Session:
         self._transport.close()
 
 
-@contextmanager
-def opened(spec: RedshiftSpec, root: Path, label: str) -> Iterator[Session]:
-    """Open a session, and close it again.
+class Connector:
+    """Opens sessions of one warehouse."""
 
-    Args:
-        spec: the warehouse.
-        root: root of the project.
-        label: what a DBA finds in the query group behind its name: the run id.
+    def __init__(self, spec: RedshiftSpec, root: Path) -> None:
+        """Store the warehouse, and the root of the project for the path of a CA file."""
+        self.spec = spec
+        self._root = root
 
-    Raises:
-        TargetError: Redshift cannot be reached or refuses the login; says host, user, credentials and TLS.
-        TemporaryError: a passing fault.
-    """
-    transport: Transport
-    transport = DataApiTransport(spec) if spec.transport == "data_api" else connect(spec, log_in(spec), root)
-    session = Session(transport)
-    try:
-        with session.doing(f"opening a session in database {spec.database}"):
-            session.rows(f"SET query_group TO {literal(f'{spec.query_group}:{label}')}")
-            session.rows(f"SET statement_timeout TO {spec.statement_timeout_seconds * 1000}")
-        yield session
-    finally:
-        session.close()
+    def transport(self) -> Transport:
+        """Connect: by the driver, or by the Data API.
+
+        Raises:
+            TargetError: Redshift cannot be reached or refuses the login; says host, user, credentials and TLS.
+            TemporaryError: a passing fault.
+        """
+        if self.spec.transport == "data_api":
+            return DataApiTransport(self.spec)
+        return connect(self.spec, log_in(self.spec), self._root)
+
+    @contextmanager
+    def opened(self, label: str) -> Iterator[Session]:
+        """Open a session, and close it again.
+
+        Args:
+            label: what a DBA finds in the query group behind its name: the run id.
+        """
+        spec = self.spec
+        session = Session(self.transport())
+        try:
+            with session.doing(f"opening a session in database {spec.database}"):
+                session.rows(f"SET query_group TO {literal(f'{spec.query_group}:{label}')}")
+                session.rows(f"SET statement_timeout TO {spec.statement_timeout_seconds * 1000}")
+            yield session
+        finally:
+            session.close()
