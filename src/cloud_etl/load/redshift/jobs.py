@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloud_etl.errors import CloudEtlError, TargetError
+from cloud_etl.errors import CloudEtlError, TargetError, TemporaryError
 from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
-from cloud_etl.load.ddl import TablePlan, plan_table
+from cloud_etl.load.ddl import Table, TablePlan, plan_table, required_columns
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import catalog, preflight
 from cloud_etl.load.redshift.dialect import RedshiftDialect
@@ -65,30 +65,40 @@ def plan_jobs(session: Session, outputs: tuple[Output, ...], spec: RedshiftSpec,
     problems: list[CloudEtlError] = []
     for output in outputs:
         task = output.task
-        required = frozenset(key.lower() for key in task.spec.keys) if is_keyed(task.spec) else frozenset()
-        try:
-            job = plan_job(session, output, spec, pipeline)
-        except TargetError as exc:
-            problems.append(exc)
-        else:
-            jobs.append(job)
-            required = frozenset(name.lower() for name in job.plan.required)
-        told = preflight.findings(task, output.files, required)
+        with session.doing(f"looking at {task.spec.table}"):
+            table = catalog.describe(session, task.spec.table)
+            try:
+                jobs.append(_plan(session, output, table, spec, pipeline))
+            except TargetError as exc:
+                problems.append(exc)
+        required = required_columns(task.spec, task.publication.schema, table)
+        told = preflight.findings(task, output.files, frozenset(required))
         if told:
             found[task.publication.output] = told
     preflight.refuse(found, problems)
     return tuple(jobs)
 
 
-def plan_job(session: Session, output: Output, spec: RedshiftSpec, pipeline: str) -> Job:
-    """Plan one output against its table as it is now."""
+def plan_again(session: Session, job: Job, spec: RedshiftSpec, pipeline: str) -> Job:
+    """The job as its table is now that it is locked: it may have changed since it was planned.
+
+    Raises:
+        TemporaryError: it was made, dropped or narrowed meanwhile.
+    """
+    table = job.task.spec.table
+    with session.doing(f"looking at {table}"):
+        again = _plan(session, job.output, catalog.describe(session, table), spec, pipeline)
+    if again.exists != job.exists or again.plan.widenings:
+        raise TemporaryError(f"{table} was changed by somebody else during the load. Nothing was loaded. Run again.")
+    return again
+
+
+def _plan(session: Session, output: Output, table: Table | None, spec: RedshiftSpec, pipeline: str) -> Job:
     task = output.task
-    with session.doing(f"looking at {task.spec.table}"):
-        table = catalog.describe(session, task.spec.table)
-        dialect = RedshiftDialect(output.files.longest, spec.varchar_headroom)
-        plan = plan_table(task.spec, task.publication.schema, table, dialect)
-        if plan.statements and table is None:
-            plan = without_schema(session, task.spec.table, plan)
+    dialect = RedshiftDialect(output.files.longest, spec.varchar_headroom)
+    plan = plan_table(task.spec, task.publication.schema, table, dialect)
+    if plan.statements and table is None:
+        plan = without_schema(session, task.spec.table, plan)
     return Job(output, dialect, plan, table is not None, staging_of(spec, task, output.number, pipeline))
 
 

@@ -13,7 +13,7 @@ from cloud_etl.load import bookkeeping
 from cloud_etl.load.dialect import qualified
 from cloud_etl.load.redshift import catalog
 from cloud_etl.load.redshift.dialect import RedshiftDialect
-from cloud_etl.load.redshift.jobs import Job, Output, load_job, plan_job, plan_jobs
+from cloud_etl.load.redshift.jobs import Job, Output, load_job, plan_again, plan_jobs
 from cloud_etl.load.redshift.parquet_files import read_files
 from cloud_etl.load.redshift.retry import Backoff, Retries
 from cloud_etl.load.redshift.staging import stage
@@ -69,11 +69,7 @@ class RequestLoad:
             if earlier is not None:
                 return earlier
             self._sent = None
-            bookkeeping.refuse_overlap(session, request)
-            jobs = plan_jobs(session, self._outputs, self._spec, request.pipeline)
-            for statement in (statement for job in jobs for statement in job.plan.widenings):
-                # Redshift does not change a column's type in a transaction; a longer VARCHAR harms nobody.
-                session.change(statement)
+            jobs = self._planned(session)
             for job in jobs:
                 stage(session, job.staging, job.task, job.output.files, self._spec.copy_role)
             try:
@@ -94,6 +90,15 @@ class RequestLoad:
                 # The server said no: what was sent is surely not committed.
                 self._sent = None
                 retries.wait(exc)
+                jobs = self._planned(session)
+
+    def _planned(self, session: Session) -> tuple[Job, ...]:
+        """Plan against the tables as they are, and make text columns wide enough."""
+        jobs = plan_jobs(session, self._outputs, self._spec, self._request.pipeline)
+        for statement in (statement for job in jobs for statement in job.plan.widenings):
+            # Redshift does not change a column's type in a transaction; a longer VARCHAR harms nobody.
+            session.change(statement)
+        return jobs
 
     def _commit(self, session: Session, jobs: tuple[Job, ...]) -> LoadResult:
         request = self._request
@@ -103,21 +108,12 @@ class RequestLoad:
             if earlier is not None:
                 return earlier
             bookkeeping.refuse_overlap(session, request)
-            current = tuple(self._planned_again(session, job) for job in jobs)
+            current = tuple(plan_again(session, job, self._spec, request.pipeline) for job in jobs)
             counts = tuple(load_job(session, job, request.run_at) for job in current)
             self._before_commit(counts)
             bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None))
             self._sent = LoadResult(False, request.run_id, counts)
         return self._sent
-
-    def _planned_again(self, session: Session, job: Job) -> Job:
-        """The job as the table is now that it is locked: it may have changed since it was planned."""
-        again = plan_job(session, job.output, self._spec, self._request.pipeline)
-        if again.exists != job.exists or again.plan.widenings:
-            raise TemporaryError(
-                f"{job.task.spec.table} was changed by somebody else during the load. Nothing was loaded. Run again."
-            )
-        return again
 
     def _earlier(self, session: Session) -> LoadResult | None:
         """What the ledger knows of the batch; our own row means that a commit whose answer was lost came through."""

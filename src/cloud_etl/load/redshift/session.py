@@ -73,8 +73,9 @@ class Session:
         try:
             yield
             self.rows("COMMIT")
-        except BaseException:
-            # A rollback that fails has nobody to tell: the connection is gone, and the transaction with it.
+        except Exception:
+            # A rollback that fails has nobody to tell: the connection is gone, and the transaction with it. After an
+            # interruption a statement may still be running: then closing the session is what ends the transaction.
             self._transport.run("ROLLBACK")
             raise
 
