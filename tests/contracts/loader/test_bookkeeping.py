@@ -13,8 +13,8 @@ from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import LedgerError, TargetError
 
 SPEC = LoadSpec(table="shop.sales")
-BOOKS = "SELECT * EXCLUDE (loaded_at) FROM cloud_etl.etl_load_ledger ORDER BY ALL"
-FILES = "SELECT * FROM cloud_etl.etl_loaded_files ORDER BY ALL"
+BOOKS = "SELECT pipeline, batch_id, run_id, files, tables FROM cloud_etl.etl_load_ledger ORDER BY 1, 2"
+FILES = "SELECT * FROM cloud_etl.etl_loaded_files ORDER BY identity"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def columns(make_schema):
 
 
 def state(bench):
-    return [bench.rows(sql) for sql in ("SELECT * FROM shop.sales ORDER BY ALL", BOOKS, FILES)]
+    return [bench.rows(sql) for sql in ("SELECT * FROM shop.sales ORDER BY 1", BOOKS, FILES)]
 
 
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert", "scd2"])
@@ -143,4 +143,4 @@ def test_a_warehouse_that_is_not_there_yet_is_empty(bench):
         assert loader.loaded_files("sales") == frozenset()
         assert loader.schema_of("shop.sales") is None
         assert loader.schema_of("a_name_without_a_schema") is None
-    assert not bench.warehouse.path.exists()
+    assert bench.warehouse.is_untouched

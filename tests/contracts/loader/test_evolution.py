@@ -161,7 +161,7 @@ def test_ddl_tells_what_a_load_would_do_and_changes_nothing(bench, make_schema):
         'CREATE SCHEMA IF NOT EXISTS "shop"',
         'CREATE TABLE "shop"."sales" ("id" INTEGER NOT NULL, "at" TIMESTAMP)',
     )
-    assert not bench.warehouse.path.exists()
+    assert bench.warehouse.is_untouched
     bench.load_rows(UPSERT, columns, [])
     assert ddl(bench, UPSERT, columns) == ()
     wider = make_schema(id="bigint", note="json")

@@ -11,7 +11,7 @@ from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import TargetError
 
 TABLE = "shop.sales"
-ALL = "SELECT * FROM shop.sales ORDER BY ALL"
+ALL = "SELECT * FROM shop.sales ORDER BY id, name"
 
 
 def counts(table):
