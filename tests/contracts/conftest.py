@@ -1,8 +1,8 @@
 """Redshift as a warehouse of the contract suite: the local server, or the cluster that a variable names.
 
 CLOUD_ETL_TEST_REDSHIFT_DSN=redshift://user:password@host:5439/database?store=s3://bucket/prefix&copy_role=arn:aws:iam::...
-The database is used by the tests alone: they drop the schemas that they use. COPY reads the prefix with copy_role; the tests
-write to it with the AWS credentials of the environment.
+The database is used by the tests alone: they drop the schemas that they use. COPY reads the prefix with copy_role; the
+tests write to it with the AWS credentials of the environment.
 """
 
 from __future__ import annotations
