@@ -36,7 +36,7 @@ _ADVICE = (
         "COPY reads a bucket in the cluster's own region only: keep the store there.",
     ),
     (
-        re.compile(r"NoSuchKey|does not exist|Mandatory url|\b404\b|\b416\b|content.?length", re.IGNORECASE),
+        re.compile(r"NoSuchKey|specified key does not exist|Mandatory url|\b404\b|\b416\b|content.?length", re.IGNORECASE),
         "A file of the publication is gone or was changed after it was published: run again.",
     ),
     (
