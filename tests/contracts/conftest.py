@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from cloud_etl.domain.spec import S3Spec
 from cloud_etl.domain.warehouse import WarehouseSpec
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import Loader
-from cloud_etl.load.redshift.dialect import RedshiftDialect
+from cloud_etl.load.redshift.dialect import fold
 from cloud_etl.load.redshift.retry import Backoff
 from cloud_etl.load.redshift.session import Connector
 from cloud_etl.publish.manifest import Origin, encode
@@ -66,7 +66,7 @@ class RedshiftWarehouse:
     """An empty warehouse: what tests before it made is dropped."""
 
     name = "redshift"
-    dialect = RedshiftDialect()
+    widens = False
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -82,7 +82,7 @@ class RedshiftWarehouse:
         """The task with its publication in S3, where COPY reads."""
         self.cluster.used.add(task.spec.table.split(".", 1)[0])
         publication = task.publication
-        if publication.manifest_uri.startswith("s3://"):
+        if publication.manifest_uri.startswith("s3://") or len(publication.files) != len(publication.local_paths):
             return task
         return replace(task, publication=self.published(publication))
 
@@ -108,6 +108,10 @@ class RedshiftWarehouse:
         with Connector(self.cluster.spec.redshift, Path()).opened("test") as session:
             for statement in statements:
                 session.change(statement)
+
+    def stored(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns as Redshift keeps them."""
+        return tuple(map(fold, names))
 
     @property
     def is_untouched(self) -> bool:

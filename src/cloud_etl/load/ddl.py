@@ -114,13 +114,18 @@ def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dia
         SchemaEvolutionError: the table cannot take the output without loss; names the ALTER it would take.
         TargetError: the output itself does not fit its mode (keys missing, names that collide).
     """
-    _check_output(spec, schema)
+    check_output(spec, schema)
     if table is None:
         return _create(spec, schema, dialect)
     return _evolve(spec, schema, table, dialect)
 
 
-def _check_output(spec: LoadSpec, schema: Schema) -> None:
+def check_output(spec: LoadSpec, schema: Schema) -> None:
+    """Check an output against its mode, without its table.
+
+    Raises:
+        TargetError: keys are missing, or names collide.
+    """
     folded = [name.lower() for name in schema.names]
     doubled = sorted({name for name in schema.names if folded.count(name.lower()) > 1})
     if doubled:

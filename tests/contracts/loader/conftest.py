@@ -19,7 +19,6 @@ from cloud_etl.domain.ledger import TableCount
 from cloud_etl.domain.run import LoadRequest, LoadResult, LoadTask, Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import DuckDbSpec, LoadSpec, WarehouseSpec
-from cloud_etl.load.duckdb.catalog import DIALECT
 from cloud_etl.load.port import Loader
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
@@ -33,7 +32,7 @@ class DuckDbWarehouse:
     """A DuckDB file in a folder."""
 
     name = "duckdb"
-    dialect = DIALECT
+    widens = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,6 +48,10 @@ class DuckDbWarehouse:
     def prepared(self, task: LoadTask) -> LoadTask:
         """DuckDB reads the files where they are."""
         return task
+
+    def stored(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns as the warehouse keeps them."""
+        return tuple(names)
 
     @property
     def is_untouched(self) -> bool:

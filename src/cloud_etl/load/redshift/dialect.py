@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.schema import Column, ColumnType
+from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.errors import TargetError
 from cloud_etl.load.dialect import Dialect, qualified, quote
 
@@ -25,6 +26,19 @@ _NATIVE = {
     "character varying": "string", "integer": "integer", "bigint": "bigint", "double precision": "double",
     "boolean": "boolean", "date": "date", "timestamp without time zone": "timestamp", "super": "json",
 }  # fmt: skip
+
+
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def fold(name: str) -> str:
+    """A name as Redshift stores it: A to Z in lower case, also in quotes."""
+    return name.translate(_LOWER)
+
+
+def folded(schema: Schema) -> Schema:
+    """A schema with its names as Redshift stores them."""
+    return Schema(tuple(Column(fold(column.name), column.type, column.nullable) for column in schema.columns))
 
 
 def varchar_bytes(longest: int, headroom: float) -> int:
@@ -117,9 +131,9 @@ class RedshiftDialect(Dialect):
         style = spec.diststyle or ("key" if spec.distkey else "auto")
         options = f" DISTSTYLE {style.upper()}"
         if spec.distkey:
-            options += f" DISTKEY ({quote(spec.distkey)})"
+            options += f" DISTKEY ({quote(fold(spec.distkey))})"
         if spec.sortkey:
-            options += f" {spec.sortstyle.upper()} SORTKEY ({', '.join(map(quote, spec.sortkey))})"
+            options += f" {spec.sortstyle.upper()} SORTKEY ({', '.join(quote(fold(name)) for name in spec.sortkey)})"
         return options
 
     def comments(self, spec: LoadSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,7 +142,7 @@ class RedshiftDialect(Dialect):
         made = [f"COMMENT ON TABLE {target} IS {literal(spec.comment)}"] if spec.comment else []
         known = {name.lower() for name in columns}
         made += [
-            f"COMMENT ON COLUMN {target}.{quote(name)} IS {literal(comment)}"
+            f"COMMENT ON COLUMN {target}.{quote(fold(name))} IS {literal(comment)}"
             for name, comment in spec.comments.items()
             if name.lower() in known
         ]

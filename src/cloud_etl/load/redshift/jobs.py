@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.errors import CloudEtlError, TargetError, TemporaryError
 from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
-from cloud_etl.load.ddl import Table, TablePlan, plan_table, required_columns
+from cloud_etl.load.ddl import Table, TablePlan, check_output, plan_table, required_columns
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import catalog, preflight
-from cloud_etl.load.redshift.dialect import RedshiftDialect
+from cloud_etl.load.redshift.dialect import RedshiftDialect, fold, folded
 from cloud_etl.load.redshift.staging import Staging, staging_of
 from cloud_etl.load.table_load import TableLoad, load_table
 
@@ -19,22 +19,40 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadTask
-    from cloud_etl.domain.schema import Column
+    from cloud_etl.domain.schema import Column, Schema
     from cloud_etl.domain.warehouse import RedshiftSpec
     from cloud_etl.load.redshift.parquet_files import DataFiles
     from cloud_etl.load.redshift.session import Session
 
-# The wider text compares blanks at its end; two keys that differ by them alone are one key to Redshift.
+# To Redshift two texts are equal that differ by blanks at their end, so that keys unique in Spark may be one key here.
 _TEXT = "string"
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output of a request and what its files hold."""
+    """One output of a request and what its files hold.
+
+    Attributes:
+        task: as it was asked for, with the names that the files have.
+        files: its files, read.
+        number: makes the names of temporary tables.
+    """
 
     task: LoadTask
     files: DataFiles
     number: int
+
+    @property
+    def stored(self) -> LoadTask:
+        """The task with names as Redshift stores them."""
+        spec = self.task.spec
+        spec = spec.model_copy(update={"keys": tuple(map(fold, spec.keys))})
+        return replace(self.task, spec=spec, publication=replace(self.task.publication, schema=folded(self.schema)))
+
+    @property
+    def schema(self) -> Schema:
+        """Columns of the publication, as the files name them."""
+        return self.task.publication.schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +67,8 @@ class Job:
 
     @property
     def task(self) -> LoadTask:
-        """The publication and its table."""
-        return self.output.task
+        """The publication and its table, with names as Redshift stores them."""
+        return self.output.stored
 
 
 def plan_jobs(session: Session, outputs: tuple[Output, ...], spec: RedshiftSpec, pipeline: str) -> tuple[Job, ...]:
@@ -94,8 +112,11 @@ def plan_again(session: Session, job: Job, spec: RedshiftSpec, pipeline: str) ->
 
 
 def _plan(session: Session, output: Output, table: Table | None, spec: RedshiftSpec, pipeline: str) -> Job:
-    task = output.task
-    dialect = RedshiftDialect(output.files.longest, spec.varchar_headroom)
+    # With the names that the person knows: two of them may be one when they are folded.
+    check_output(output.task.spec, output.schema)
+    task = output.stored
+    longest = {fold(name): length for name, length in output.files.longest.items()}
+    dialect = RedshiftDialect(longest, spec.varchar_headroom)
     plan = plan_table(task.spec, task.publication.schema, table, dialect)
     if plan.statements and table is None:
         plan = without_schema(session, task.spec.table, plan)
@@ -124,7 +145,7 @@ def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
 
 def _batch(session: Session, job: Job) -> str:
     """The staged rows in the table's types: the staging table itself where no value changes its type."""
-    kinds = {column.name: column.type for column in job.output.files.columns}
+    kinds = {fold(column.name): column.type for column in job.output.files.columns}
     values = [_converted(column, str(kinds.get(column.name, column.type))) for column in job.plan.columns]
     if not any(value.changes for value in values):
         return job.staging.name

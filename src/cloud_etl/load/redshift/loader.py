@@ -12,7 +12,7 @@ from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import check_tasks
 from cloud_etl.load.ddl import plan_table
 from cloud_etl.load.redshift import catalog
-from cloud_etl.load.redshift.dialect import RedshiftDialect
+from cloud_etl.load.redshift.dialect import RedshiftDialect, folded
 from cloud_etl.load.redshift.export import export_table
 from cloud_etl.load.redshift.jobs import without_schema
 from cloud_etl.load.redshift.load import RequestLoad
@@ -96,7 +96,7 @@ class Loader:
         """Statements that would create or evolve the table; VARCHAR widths are those of columns not yet measured."""
         with self._connector.opened("plan") as session, session.doing(f"looking at {spec.table}"):
             table = catalog.describe(session, spec.table)
-            plan = plan_table(spec, schema, table, RedshiftDialect())
+            plan = plan_table(spec, folded(schema), table, RedshiftDialect())
             if plan.statements and table is None:
                 plan = without_schema(session, spec.table, plan)
         return (*plan.widenings, *plan.statements)

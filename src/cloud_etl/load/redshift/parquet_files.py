@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.schema import LINEAGE, ColumnType, Schema
 from cloud_etl.errors import TargetError
 from cloud_etl.load.dialect import quote
-from cloud_etl.load.redshift.dialect import MAX_VARCHAR_BYTES
+from cloud_etl.load.redshift.dialect import MAX_VARCHAR_BYTES, fold
 from cloud_etl.storage.parquet_queries import parquet_queries, query_error, read_parquet
 
 if TYPE_CHECKING:
@@ -191,12 +191,12 @@ def _aggregates(name: str, kind: str) -> tuple[str, ...]:
 def staging_columns(files: DataFiles, schema: Schema) -> tuple[tuple[str, str], ...]:
     """Names and types of the staging table: those of the files, in their order; without files those of the schema."""
     if not files.files:
-        return tuple((column.name, _NO_FILE[column.type.kind].format(column.type)) for column in schema.columns)
+        return tuple((fold(column.name), _NO_FILE[column.type.kind].format(column.type)) for column in schema.columns)
     longest = files.longest
     return tuple(
-        (column.name, f"VARCHAR({min(MAX_VARCHAR_BYTES, max(1, longest.get(column.name, MAX_VARCHAR_BYTES)))})")
+        (fold(column.name), f"VARCHAR({min(MAX_VARCHAR_BYTES, max(1, longest.get(column.name, MAX_VARCHAR_BYTES)))})")
         if column.copy_type == "VARCHAR"
-        else (column.name, str(column.copy_type))
+        else (fold(column.name), str(column.copy_type))
         for column in files.columns
     )
 

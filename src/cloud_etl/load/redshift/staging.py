@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.errors import CloudEtlError, LedgerError, TargetError, TemporaryError
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import failures
-from cloud_etl.load.redshift.dialect import literal
+from cloud_etl.load.redshift.dialect import fold, literal
 from cloud_etl.load.redshift.parquet_files import staging_columns
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ _ADVICE = (
         "COPY reads a bucket in the cluster's own region only: keep the store there.",
     ),
     (
-        re.compile(r"NoSuchKey|specified key does not exist|Mandatory url|\b404\b|\b416\b|content.?length", re.IGNORECASE),
+        re.compile(
+            r"NoSuchKey|specified key does not exist|Mandatory url|\b404\b|\b416\b|content.?length", re.IGNORECASE
+        ),
         "A file of the publication is gone or was changed after it was published: run again.",
     ),
     (
@@ -76,7 +78,7 @@ class Staging:
 def staging_of(spec: RedshiftSpec, task: LoadTask, number: int, pipeline: str) -> Staging:
     """Where an output is staged: a temporary table, or one in the schema that the settings name."""
     key = task.spec.distkey
-    held = next((name for name in task.publication.schema.names if key and name.lower() == key.lower()), None)
+    held = next((fold(name) for name in task.publication.schema.names if key and fold(name) == fold(key)), None)
     if spec.staging_schema is None:
         return Staging(f"cloud_etl_copied_{number}", True, held)
     # The name is that of the pipeline, which runs once at a time: what a run that died left is dropped by the next.
@@ -121,6 +123,9 @@ def stage(session: Session, staging: Staging, task: LoadTask, files: DataFiles, 
     """
     publication = task.publication
     columns = staging_columns(files, publication.schema)
+    if not columns:
+        # An empty output of unknown columns: there is nothing to stage.
+        return
     for statement in create_statements(staging, columns):
         session.change(statement)
     if not files.files:
