@@ -22,13 +22,14 @@ from cloud_etl.domain.spec import S3Spec
 from cloud_etl.domain.warehouse import WarehouseSpec
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import Loader
-from cloud_etl.load.redshift.dialect import fold
+from cloud_etl.load.redshift.dialect import fold, name_problem
 from cloud_etl.load.redshift.retry import Backoff
 from cloud_etl.load.redshift.session import Connector
 from cloud_etl.publish.manifest import Origin, encode
 from cloud_etl.storage.object_store import ObjectStore
 
 DSN = os.environ.get("CLOUD_ETL_TEST_REDSHIFT_DSN")
+_MOST_NAME_BYTES = 63
 SCHEMAS = ("shop", "other", "s", "cloud_etl")
 
 
@@ -112,6 +113,10 @@ class RedshiftWarehouse:
     def stored(self, names: Sequence[str]) -> tuple[str, ...]:
         """Names of columns as Redshift keeps them."""
         return tuple(map(fold, names))
+
+    def takes(self, name: str) -> bool:
+        """Redshift has room for 127 bytes, the PostgreSQL of the local server for 63."""
+        return name_problem(name) is None and len(name.encode()) <= _MOST_NAME_BYTES
 
     @property
     def is_untouched(self) -> bool:

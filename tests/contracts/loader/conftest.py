@@ -53,6 +53,10 @@ class DuckDbWarehouse:
         """Names of columns as the warehouse keeps them."""
         return tuple(names)
 
+    def takes(self, name: str) -> bool:
+        """Any name is fine."""
+        return True
+
     @property
     def is_untouched(self) -> bool:
         return not self.path.exists()
