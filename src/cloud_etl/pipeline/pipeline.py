@@ -216,7 +216,9 @@ class ETLPipeline:
             if (spec := specs[one.publication.output]) is not None
         )
         run = self._run
-        request = LoadRequest(run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at)
+        request = LoadRequest(
+            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources
+        )
 
         def before_commit(tables: tuple[TableCount, ...]) -> None:
             ledger = self.account.ledger

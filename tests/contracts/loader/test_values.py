@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cloud_etl.domain.spec import LoadSpec
@@ -34,7 +35,11 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def test_values_are_exact(bench, make_schema, kind, values):
     rows = [(number, value) for number, value in enumerate(values)]
     bench.load_rows(SPEC, make_schema(n="integer", v=kind), rows, files=2)
-    assert bench.rows("SELECT n, v FROM shop.sales ORDER BY n") == rows
+    stored = bench.rows("SELECT n, v FROM shop.sales ORDER BY n")
+    if kind == "json":
+        # The blanks between its tokens are no part of a value.
+        stored, rows = ([(n, v and json.loads(v, parse_float=str)) for n, v in some] for some in (stored, rows))
+    assert stored == rows
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
@@ -68,11 +73,12 @@ def test_folder_names_never_become_values(bench, make_schema):
 def test_any_name_survives(new_bench, make_schema, names, schema, table):
     table, schema = table.replace(".", "_"), schema.replace(".", "_")
     bench = new_bench()
+    assume(all(map(bench.warehouse.takes, (*names, schema, table))))
     spec = LoadSpec(table=f"{schema}.{table}", mode="upsert", keys=(names[0],))
     columns = make_schema(**dict.fromkeys(names, "string"))
     for value in ("a", "b"):
         bench.load_rows(spec, columns, [("k", *[value] * (len(names) - 1))])
     with bench.warehouse.loader() as loader:
-        assert loader.schema_of(spec.table).names == tuple(names)
+        assert loader.schema_of(spec.table).names == bench.warehouse.stored(names)
         assert loader.ddl(spec, columns) == ()
     assert bench.rows(f"SELECT * FROM {quote(schema)}.{quote(table)}") == [("k", *["b"] * (len(names) - 1))]
