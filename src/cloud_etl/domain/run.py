@@ -134,7 +134,7 @@ class LoadRequest:
     files: tuple[FileRef, ...]
     tasks: tuple[LoadTask, ...]
     run_at: datetime
-    resources: Resources = Resources(2048 * MIB, 2)
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ import pytest
 
 from cloud_etl.domain.files import FileRef, batch_id
 from cloud_etl.domain.ledger import TableCount
+from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.run import LoadRequest, LoadResult, LoadTask, Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import DuckDbSpec, LoadSpec, WarehouseSpec
 from cloud_etl.load.port import Loader
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
+RESOURCES = Resources(2048 * MIB, 2)
 ARROW = {
     "string": pa.string(), "json": pa.string(), "integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64(),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC"),
@@ -116,7 +118,7 @@ class Bench:
         ref = FileRef(f"file:///raw/{number}.csv", f"raw/{number}.csv", 10, f"etag-{number}", None, START)
         at = START + timedelta(days=number)
         placed = tuple(self.warehouse.prepared(task) for task in tasks)
-        return LoadRequest(run, pipeline, batch_id([ref]), (ref,), placed, at)
+        return LoadRequest(run, pipeline, batch_id([ref]), (ref,), placed, at, RESOURCES)
 
     def load(
         self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None] | None = None

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_etl.domain.files import FileRef, batch_id
+from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.run import LoadRequest, LoadTask, Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import LoadSpec
@@ -24,6 +25,7 @@ from cloud_etl.load.redshift.session import Connector
 from cloud_etl.load.redshift.transport import Answer, Fault
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
+RESOURCES = Resources(2048 * MIB, 2)
 ARROW = {
     "string": pa.string(), "json": pa.string(), "integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64(),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", tz="UTC"),
@@ -129,7 +131,7 @@ def publish(folder: Path, columns: Schema, *parts: Sequence[Sequence[object]], o
 
 def request_of(*tasks: LoadTask) -> LoadRequest:
     ref = FileRef("s3://lake/raw/1.csv", "raw/1.csv", 10, "etag-1", None, START)
-    return LoadRequest("run-1", "sales", batch_id([ref]), (ref,), tasks, START)
+    return LoadRequest("run-1", "sales", batch_id([ref]), (ref,), tasks, START, RESOURCES)
 
 
 @pytest.fixture
