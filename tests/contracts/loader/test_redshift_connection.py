@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,23 @@ from cloud_etl.errors import SecretError, TargetError
 from cloud_etl.load.redshift import Loader
 from cloud_etl.load.redshift.retry import Backoff
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # The driver leaves the socket of a connection that it could not open to the garbage collector.
+    pytest.mark.filterwarnings(
+        "ignore:Exception ignored in. <(ssl.SSL|socket.)[sS]ocket:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 UPSERT = LoadSpec(table="shop.sales", mode="upsert", keys=("id",))
 APPEND = LoadSpec(table="shop.sales")
 
 
 class Proxy:
-    """Passes bytes between client and server; cuts the connection when the client sends what it waits for.
+    """Passes bytes between client and server, and cuts the first connection that sends certain bytes.
 
     Args:
-        cut_before: the bytes are not passed on; else they are, and the answer is not.
+        wanted: the bytes; the driver sends a statement first, and in a second message that it is to be run.
+        cut_before: the statement does not reach the server; else it is run, and its answer does not reach the client.
     """
 
     def __init__(self, host: str, port: int, wanted: bytes, *, cut_before: bool) -> None:
@@ -47,29 +55,40 @@ class Proxy:
             except OSError:
                 return
             server = socket.create_connection(self._target)
-            dead = threading.Event()
-            threading.Thread(target=self._pump, args=(client, server, dead, True), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, dead, False), daemon=True).start()
+            mute = threading.Event()
+            threading.Thread(target=self._up, args=(client, server, mute), daemon=True).start()
+            threading.Thread(target=self._down, args=(server, client, mute), daemon=True).start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, dead: threading.Event, upstream: bool) -> None:
-        try:
-            while data := source.recv(65536):
-                if upstream and not self.cuts and self._wanted in data:
-                    self.cuts += 1
-                    dead.set()
-                    if not self._cut_before:
-                        target.sendall(data)
-                        # The server has answered when this returns: it commits, and nobody hears of it.
-                        target.settimeout(10)
-                        target.recv(1)
+    def _up(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        sent = False
+        with suppress(OSError):
+            while data := client.recv(65536):
+                if sent:
+                    mute.set()
+                if not self.cuts and self._wanted in data:
+                    self.cuts, sent = 1, True
+                    if self._cut_before:
+                        break
+                server.sendall(data)
+                if mute.is_set():
+                    return
+        cut(client, server)
+
+    def _down(self, server: socket.socket, client: socket.socket, mute: threading.Event) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                if mute.is_set():
                     break
-                if dead.is_set():
-                    break
-                target.sendall(data)
-        except OSError:
-            pass
-        for one in (source, target):
-            one.close()
+                client.sendall(data)
+        cut(client, server)
+
+
+def cut(*ends: socket.socket) -> None:
+    for one in ends:
+        # A close alone does not wake the other thread, which reads from it.
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
 
 
 @pytest.fixture
