@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,13 +21,7 @@ from cloud_etl.errors import SecretError, TargetError
 from cloud_etl.load.redshift import Loader
 from cloud_etl.load.redshift.retry import Backoff
 
-pytestmark = [
-    pytest.mark.integration,
-    # The driver leaves the socket of a connection that it could not open to the garbage collector.
-    pytest.mark.filterwarnings(
-        "ignore:Exception ignored in. <(ssl.SSL|socket.)[sS]ocket:pytest.PytestUnraisableExceptionWarning"
-    ),
-]
+pytestmark = pytest.mark.integration
 UPSERT = LoadSpec(table="shop.sales", mode="upsert", keys=("id",))
 APPEND = LoadSpec(table="shop.sales")
 
@@ -183,6 +179,15 @@ def test_the_same_batch_in_two_processes_is_loaded_once(redshift_bench):
     for process in processes:
         process.stdout.close()
     assert bench.rows("SELECT count(*), count(DISTINCT id) FROM shop.sales") == [(100, 100)]
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """The driver leaves the socket of a connection that it could not open to the garbage collector, which would warn."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def refused(cluster, kind=TargetError, **settings) -> str:
