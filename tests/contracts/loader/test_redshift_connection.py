@@ -183,7 +183,7 @@ def test_the_same_batch_in_two_processes_is_loaded_once(redshift_bench):
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """The driver leaves the socket of a connection that it could not open to the garbage collector, which would warn."""
+    """The driver leaves the sockets of connections that it could not open to the garbage collector, which warns."""
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
