@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import files
 
+from cloud_etl.errors import TargetError
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHIFT_PARAMETERS
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
@@ -12,6 +13,8 @@ from cloud_etl.local_aws.redshift.postgres import SUPERUSER
 
 _SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql", "triggers.sql")
 _TEMPLATE = "template1"
+# Goes up with every change of the scripts; what an older one made is not changed in place.
+CATALOG_VERSION = "1"
 _READABLE = """
 GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA redshift_catalog TO PUBLIC;
@@ -47,11 +50,24 @@ def install(socket_path: str, *, database: str, user: str, password: str) -> Non
 
 
 def _install_catalog(admin: PostgresConnection) -> None:
-    if admin.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'redshift_catalog'"):
+    found = admin.rows("SELECT obj_description(oid) FROM pg_namespace WHERE nspname = 'redshift_catalog'")
+    if found and found[0][0] == CATALOG_VERSION:
         return
-    script = "".join((files(__package__) / "catalog" / name).read_text() for name in _SCRIPTS)
+    if found:
+        raise TargetError(
+            f"the local Redshift server's data has the catalogue of version {found[0][0]}, this cloud-etl makes "
+            f"version {CATALOG_VERSION}; nothing was changed. Move the folder away to begin anew, or run the cloud-etl "
+            "that made it."
+        )
+    version = f"COMMENT ON SCHEMA redshift_catalog IS {literal(CATALOG_VERSION)}"
+    script = catalog_script()
     # Redshift's own tables and views lie in pg_catalog, where nothing may be made otherwise.
-    admin.execute(f"BEGIN; SET LOCAL allow_system_table_mods = on; {script} {_READABLE} COMMIT")
+    admin.execute(f"BEGIN; SET LOCAL allow_system_table_mods = on; {script} {_READABLE} {version}; COMMIT")
+
+
+def catalog_script() -> str:
+    """The SQL that makes the catalogue."""
+    return "".join((files(__package__) / "catalog" / name).read_text() for name in _SCRIPTS)
 
 
 def _install_user(admin: PostgresConnection, user: str, password: str) -> None:

