@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 import struct
 import sys
@@ -13,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from cloud_etl.errors import UsageError
+from cloud_etl.errors import TargetError, UsageError
 from cloud_etl.local_aws.state import State
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 _SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
 _ANSWER_SECONDS = 2
+_PORTS = range(20_000, 32_000)
 # SeaweedFS takes a second port per server for its inner protocol.
 _WEED = ("master", "volume", "filer", "s3")
 
@@ -164,19 +166,24 @@ def free_ports(names: Sequence[str], wanted: Mapping[str, int]) -> dict[str, int
     sockets: list[socket.socket] = []
     try:
         for name in names:
-            sockets.append(_bound(wanted.get(name, 0)))
+            sockets.append(_bound(wanted.get(name)))
         return {name: held.getsockname()[1] for name, held in zip(names, sockets, strict=True)}
     finally:
         for held in sockets:
             held.close()
 
 
-def _bound(port: int) -> socket.socket:
-    held = socket.socket()
-    # A server that was just killed leaves its port in TIME_WAIT, which is no obstacle.
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        held.bind((HOST, port))
-    except OSError:
-        held.bind((HOST, 0))
-    return held
+def _bound(wanted: int | None) -> socket.socket:
+    # Below the range from which systems give ports to outgoing connections: those would take ours while it is down.
+    tries = [wanted] if wanted else []
+    tries += random.sample(_PORTS, 50)
+    for port in (*tries, 0):
+        held = socket.socket()
+        # A server that was just killed leaves its port in TIME_WAIT, which is no obstacle.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind((HOST, port))
+            return held
+        except OSError:
+            held.close()
+    raise TargetError(f"no port of {HOST} is free. Nothing was started. End what holds them.")
