@@ -10,8 +10,8 @@ from benchmarks.records import GIB, Record
 NOTES = """Processor seconds are those of the whole process tree, peaks the largest of the repeats, bytes read those of
 read calls, from disk or from memory (mapped files are none). Compare within one table only: its contestants ran in
 turns on the same machine, which others were using as well; processor seconds are steadier than wall time.
-Every contestant but Polars and dlt ends with the same rows in every table (checked column by column). Polars, whose
-input comes through pyarrow, takes 0.05% of broken records for sound; dlt loads and does no more.
+Polars and the hand-written job on Sail get their input through pyarrow and take 0.05% of broken records for sound; dlt
+loads and does no more; all others end with the same rows in every table (checked column by column).
 The input is one that DuckDB reads whole: with other seeds its parallel CSV reader loses rows without a word
 (see make_sales.py). What the contestants do is in [rivals/](rivals/) and [job/](job/).
 """

@@ -3,7 +3,8 @@
 What an engineer who knows Spark writes: the CSV is parsed once, each row is marked with its fate and written once,
 counts and rejects come from what was written, the aggregate reads the accepted rows. Fields over several lines need
 multiLine, which keeps one file in one task. Spark takes text behind a closing quote for a value; such values begin
-with a quote. Sail, which stops at the first ragged record, gets no more than records that pyarrow finds whole.
+with a quote. Sail stops at the first ragged record, so it gets what pyarrow finds whole, which takes text behind a
+closing quote for a part of the value: 0.05% of the records more than on Spark.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def main() -> None:
     else:
         server, session = sail(args.memory_mb, args.folder)
         rejects = run(session, read_sail(session, args.sales, args.folder), args.folder)
+        session.stop()
         server.stop()
     load(args.folder)
     print(json.dumps(rejects))
