@@ -55,8 +55,13 @@ format: setup ## Format the code
 docs: setup ## Write the generated reference pages
 	$(BIN)/python scripts/reference.py
 
-bench: setup ## Run the benchmark beside its hand-written rival (ROWS=10000000)
-	$(BIN)/python -m benchmarks.bench --rows $(ROWS)
+bench: $(BIN)/.bench-installed ## Run the benchmark beside its hand-written rival (ROWS=10000000)
+	$(BIN)/python -m benchmarks retail --rows $(ROWS)
+
+$(BIN)/.bench-installed: $(BIN)/.installed
+	@mirror=$$(PYTHON="$(TOOLS)/bin/python" sh scripts/index_url.sh) && \
+	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) install --no-interaction --all-extras --with bench
+	@touch $@
 
 build: setup ## Build the wheel
 	$(POETRY) build --no-interaction
