@@ -31,6 +31,10 @@ _STOP_SECONDS = 20
 _CONNECT_SECONDS = 10
 # Settings that the start script of the JVM must see; others may hold secrets, and a command line is seen by all.
 _OF_THE_JVM = ("spark.driver.", "spark.jars", "spark.submit.", "spark.master", "spark.local.dir", "spark.app.name")
+# Those that spark-submit alone decides on, for a run that it started.
+_OF_SPARK_SUBMIT = (*_OF_THE_JVM, "spark.executor.", "spark.dynamicAllocation.", "spark.archives")
+# Set by spark-submit for the Python that it starts.
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
 class Engine:
@@ -53,6 +57,9 @@ class Engine:
         Raises:
             EngineError: no Java, no such master, or Spark does not come up.
         """
+        if SUBMITTED in os.environ:
+            self._session = self._attached()
+            return self._session
         master = Master.parse(self._spec, self._cores)
         self._session = self._connected(master) if master.is_connect else self._launched(master)
         return self._session
@@ -106,6 +113,24 @@ class Engine:
             said = _last_words(log) or type(exc).__name__
             self.stop()
             raise _not_started(settings.shown(master.url), said) from None
+
+    def _attached(self) -> SparkSession:
+        """A session in the JVM that spark-submit started this process from, with the master and sizes it was given."""
+        speak_classic()
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+        from pyspark.java_gateway import launch_gateway
+
+        wanted = settings.session_settings(self._spec, self._cores) | self._store_settings
+        wanted |= settings.as_text(self._spec.config)
+        open_to_change = {name: value for name, value in wanted.items() if not name.startswith(_OF_SPARK_SUBMIT)}
+        try:
+            with _undisturbed():
+                # The gateway is not kept: the JVM is not this engine's to end.
+                gateway = launch_gateway()  # type: ignore[no-untyped-call]  # PySpark has no types for it
+                return _session(gateway, open_to_change, None)
+        except (OSError, Py4JError, PySparkException) as exc:
+            raise _not_started("the master of spark-submit", type(exc).__name__) from None
 
     def _settings(self, master: Master) -> dict[str, str]:
         spec = self._spec

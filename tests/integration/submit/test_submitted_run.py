@@ -18,7 +18,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-spark = pytest.importorskip("cloud_etl.engines.spark", reason="runs are submitted to the spark engine")
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("submitted_run")]
 # What a cluster has of its own; grpc and those after it belong to the in-process engine.
 CLUSTERS = ("pyspark", "py4j", "pysail", "grpc", "grpc_status", "google", "zstandard")
@@ -264,7 +263,6 @@ def _left(terminal: int) -> bytes:
         return b""
 
 
-@pytest.mark.skipif(not hasattr(spark, "SUBMITTED"), reason="the engine does not run under spark-submit yet")
 def test_spark_submit_runs_what_was_sent_with_user_code_on_its_executors(shop, submit, spark_service, tmp_path):
     (shop.root / "rules/clean.py").write_text(USER_CODE)
     (shop.root / "rules/limits.py").write_text("LEAST, FACTOR = 0, 2\n")
