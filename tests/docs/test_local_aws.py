@@ -21,7 +21,6 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_commands_and_the_example_of_the_page_run(tmp_path: Path) -> None:
-    pytest.importorskip("cloud_etl.load.redshift")
     (commands,) = blocks("sh")
     (example,) = blocks("python")
     (tmp_path / "example.py").write_text(example)

@@ -36,7 +36,6 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
 def test_an_example_ends_in_the_same_rows(
     example: str, addresses: Addresses, tmp_path: Path, load_script: Callable[[Path], ModuleType]
 ) -> None:
-    pytest.importorskip("cloud_etl.load.redshift")
     root, bucket = tmp_path / example, f"{example}-rows"
     write_example(example, root)
     if (root / "prepare.py").exists():
