@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from cloud_etl.cli.scaffold import write_example
+from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.spec import S3Spec
 from cloud_etl.pipeline.project import Project
 from cloud_etl.pipeline.wiring import open_loader
@@ -74,7 +75,7 @@ def differing(left: Project, right: Project, folder: Path) -> dict[str, int]:
 
 def rows_of(connection: duckdb.DuckDBPyConnection, project: Project, table: str, folder: Path) -> str:
     """A query for a table's rows; of the times of versions, which are those of the run, whether they are there."""
-    with open_loader(project.loaded, read_only=True) as loader:
+    with open_loader(project.loaded, Resources(1 << 30, 2), read_only=True) as loader:
         (path,) = loader.export(table, folder / table)
     source = f"FROM read_parquet('{path}')"
     names = [name for name, *_ in connection.execute(f"DESCRIBE {source}").fetchall()]
