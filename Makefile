@@ -9,7 +9,7 @@ ROWS ?= 10000000
 export POETRY_VIRTUALENVS_IN_PROJECT := 1
 export POETRY_VIRTUALENVS_CREATE := 1
 
-.PHONY: help setup demo test lint format docs bench build lock clean
+.PHONY: help setup jdk demo test lint format docs bench build lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -36,7 +36,10 @@ demo: setup ## Run the retail and the flights example from raw files to warehous
 	@$(BIN)/cloud-etl demo retail --folder demo/retail
 	@$(BIN)/cloud-etl demo flights --folder demo/flights
 
-test: setup ## Run all tests
+jdk: ## Install the Java that Apache Spark needs, where there is none
+	@sh scripts/jdk.sh
+
+test: setup jdk ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup ## Check style, types and layers
@@ -52,8 +55,13 @@ format: setup ## Format the code
 docs: setup ## Write the generated reference pages
 	$(BIN)/python scripts/reference.py
 
-bench: setup ## Run the benchmark beside its hand-written rival (ROWS=10000000)
-	$(BIN)/python -m benchmarks.bench --rows $(ROWS)
+bench: $(BIN)/.bench-installed ## Run the benchmark beside its hand-written rival (ROWS=10000000)
+	$(BIN)/python -m benchmarks retail --rows $(ROWS)
+
+$(BIN)/.bench-installed: $(BIN)/.installed
+	@mirror=$$(PYTHON="$(TOOLS)/bin/python" sh scripts/index_url.sh) && \
+	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) install --no-interaction --all-extras --with bench
+	@touch $@
 
 build: setup ## Build the wheel
 	$(POETRY) build --no-interaction

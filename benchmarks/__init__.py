@@ -1,1 +1,1 @@
-"""The benchmark: one dirty sales file through cloud-etl and through a hand-written DuckDB job, side by side."""
+"""The benchmarks: a dirty sales file through cloud-etl and through hand-written jobs, side by side, and its growth."""

@@ -51,10 +51,14 @@ def write_sales(path: Path, rows: int, seed: int = SEED, open_quotes: float = 0.
     with partial.open("wb") as out:
         out.write(HEADER)
         for first in range(0, rows, CHUNK_ROWS):
-            # Always a whole chunk of draws: a shorter file is a prefix of a longer one.
-            lines = _lines(np.random.default_rng([seed, first]), first, open_quotes)
-            out.write(_bytes(lines.slice(0, min(CHUNK_ROWS, rows - first))))
+            out.write(text_of(records(first, min(CHUNK_ROWS, rows - first), seed, open_quotes)))
     partial.replace(path)
+
+
+def records(first: int, count: int, seed: int = SEED, open_quotes: float = 0.0) -> pa.Array:
+    """Records from a multiple of CHUNK_ROWS on, at most a chunk, each with its line end."""
+    # Always a whole chunk of draws: a shorter file is a prefix of a longer one.
+    return _lines(np.random.default_rng([seed, first]), first, open_quotes).slice(0, count)
 
 
 def _lines(rng: np.random.Generator, first: int, open_quotes: float) -> pa.Array:
@@ -113,7 +117,8 @@ def _cents(cents: np.ndarray) -> pa.Array:
     return pc.binary_join_element_wise(_text(cents // 100), pc.utf8_lpad(_text(cents % 100), 2, "0"), ".")
 
 
-def _bytes(lines: pa.Array) -> memoryview:
+def text_of(lines: pa.Array) -> memoryview:
+    """The text of records that stand back to back."""
     # The lines stand back to back in the value buffer: nothing is copied to write them.
     offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]
     return memoryview(lines.buffers()[2])[int(offsets[0]) : int(offsets[-1])]

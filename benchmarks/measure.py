@@ -23,6 +23,7 @@ class Measured:
         cpu_seconds: user and system time of the process and everything it started, from the kernel's accounts.
         peak_rss_bytes: largest sum of resident pages over the tree; pages that processes share count for each.
         peak_pss_bytes: the same with shared pages counted once, sampled at new peaks only.
+        read_bytes: bytes that read calls gave to the tree, whether from the disk or from memory; mapped files are none.
     """
 
     exit_code: int
@@ -30,6 +31,7 @@ class Measured:
     cpu_seconds: float
     peak_rss_bytes: int
     peak_pss_bytes: int
+    read_bytes: int
 
 
 def run(command: list[str], cwd: Path, log: Path) -> Measured:
@@ -46,10 +48,11 @@ def run(command: list[str], cwd: Path, log: Path) -> Measured:
     process.returncode = os.waitstatus_to_exitcode(status)
     sampler.stop()
     cpu = usage.ru_utime + usage.ru_stime + _reap_orphans()
-    return Measured(process.returncode, wall, cpu, sampler.peak_rss_bytes, sampler.peak_pss_bytes)
+    return Measured(process.returncode, wall, cpu, sampler.peak_rss_bytes, sampler.peak_pss_bytes, sampler.read_bytes)
 
 
 def _reap_orphans() -> float:
+    """CPU seconds of the processes that outlived their parents; a cluster's daemons end before their starter does."""
     cpu = 0.0
     while True:
         try:
@@ -66,12 +69,20 @@ class _Sampler(threading.Thread):
         self._ended = threading.Event()
         self.peak_rss_bytes = 0
         self.peak_pss_bytes = 0
+        self._read_by_process: dict[int, int] = {}
+
+    @property
+    def read_bytes(self) -> int:
+        """Sum over all processes that were seen, each as far as at the last look."""
+        return sum(self._read_by_process.values())
 
     def run(self) -> None:
         last_pss = 0.0
         while not self._ended.wait(1 / SAMPLES_PER_SECOND):
             tree = _tree(self._pid)
             rss = sum(_rss_bytes(pid) for pid in tree)
+            for pid in tree:
+                self._read_by_process[pid] = max(self._read_by_process.get(pid, 0), _read_calls_bytes(pid))
             # Reading PSS walks the page tables: at new peaks only, and not more than four times a second.
             if rss > self.peak_rss_bytes and time.monotonic() - last_pss > 0.25:
                 last_pss = time.monotonic()
@@ -106,6 +117,11 @@ def _rss_bytes(pid: int) -> int:
 def _pss_bytes(pid: int) -> int:
     lines = _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _read_calls_bytes(pid: int) -> int:
+    lines = _read(Path(f"/proc/{pid}/io")).splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith("rchar:")), 0)
 
 
 def _read(path: Path) -> str:

@@ -19,6 +19,7 @@ CloudEtlError                  1   internal error
 ├── LedgerError                5   the row ledger does not reconcile
 ├── LeaseHeldError             6   another run holds the pipeline's lease
 ├── TemporaryError            75   a passing fault; try again
+│   └── ConnectionLostError   75   the warehouse went away; the load ledger tells what was committed
 └── RunInterruptedError      130   Ctrl-C (130) or SIGTERM (143)
 """
 
@@ -162,6 +163,10 @@ class TemporaryError(CloudEtlError):
 
     exit_code = 75
     retryable = True
+
+
+class ConnectionLostError(TemporaryError):
+    """The connection to the warehouse was lost; the load ledger tells whether the batch was committed."""
 
 
 class RunInterruptedError(CloudEtlError):

@@ -1,4 +1,4 @@
-"""One Sail server per test process, and a small project with two pipelines, one of which reads the other."""
+"""One Sail server and one Spark per test process, and a small project: two pipelines, one reads the other."""
 
 from __future__ import annotations
 
@@ -74,9 +74,34 @@ CUSTOMER_LINES = (
 
 
 @pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("engine")) as manager:
-        yield manager.session
+def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkManager]:
+    with SparkManager(EngineSpec(memory="512MB"), 2, tmp_path_factory.mktemp("sail")) as manager:
+        yield manager
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkManager]:
+    """One JVM for all tests of this process that ask for it: each costs seconds."""
+    spec = EngineSpec(name="spark", memory="1GB")
+    with SparkManager(spec, 2, tmp_path_factory.mktemp("spark")) as manager:
+        yield manager
+
+
+# The tests on Spark stay in one worker, so that there is one JVM.
+ON_SPARK = pytest.param("spark", marks=pytest.mark.xdist_group("spark"))
+
+
+@pytest.fixture(params=["sail", ON_SPARK])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Name of the engine that a test runs on: each of the two."""
+    return str(request.param)
+
+
+@pytest.fixture
+def session(engine: str, request: pytest.FixtureRequest) -> SparkSession:
+    """The session of the engine; PySpark's functions build expressions for it."""
+    manager: SparkManager = request.getfixturevalue(engine)
+    return manager.session
 
 
 @pytest.fixture

@@ -59,21 +59,20 @@ def up(
     addresses = stack.up(s3.value if s3 else None)
     resources.make_resources(addresses, name, bucket)
     copied = resources.copy_raw_files(loaded, addresses, bucket) if loaded else 0
-    path = (root or stack.folder.parent) / LOCAL_ENVIRONMENT_FILE if root else stack.folder / "environment.yaml"
+    path = root / LOCAL_ENVIRONMENT_FILE if root else stack.folder / "environment.yaml"
     environment.write_environment(path, LOCAL_ENVIRONMENT, environment.environment_of(addresses, bucket))
     variables = environment.variables_of(addresses, bucket, LOCAL_ENVIRONMENT)
     if output is Output.json:
         parts = [_as_dict(one) for one in stack.status()]
         typer.echo(json.dumps({"folder": str(stack.folder), "variables": variables, "parts": parts}, indent=2))
         return
-    typer.echo(f"Local AWS is up in {stack.folder} ({time.monotonic() - began:.1f} s).", err=True)
-    typer.echo(_table(stack.status()), err=True)
+    _tell(f"Local AWS is up in {stack.folder} ({time.monotonic() - began:.1f} s).", _table(stack.status()), "")
     if loaded:
-        more = f" It holds {copied} raw files more than before." if copied else ""
-        typer.echo(f"\nThe bucket is s3://{bucket}.{more}", err=True)
-        typer.echo(f"Run a pipeline:       cloud-etl run --all --env {LOCAL_ENVIRONMENT}", err=True)
-    typer.echo('Use it from a shell:  eval "$(cloud-etl local up)"', err=True)
-    typer.echo("Stop it:              cloud-etl local down    (the data stays)\n", err=True)
+        more = f"; {copied} raw files were copied into it" if copied else ""
+        _tell(f"The bucket is s3://{bucket}{more}.")
+        _tell(f"Run a pipeline:       cloud-etl run --all --env {LOCAL_ENVIRONMENT}")
+    _tell('Use it from a shell:  eval "$(cloud-etl local up)"')
+    _tell("Stop it:              cloud-etl local down    (the data stays)", "")
     typer.echo(environment.as_exports(variables), nl=False)
 
 
@@ -107,6 +106,12 @@ def status(project: ProjectOption = HERE, folder: FolderOption = None, output: O
     if parts and output is Output.text:
         typer.echo("Start what is missing: cloud-etl local up")
     return TargetError.exit_code
+
+
+def _tell(*lines: str) -> None:
+    """Tell a person; stdout is for the shell."""
+    for line in lines:
+        typer.echo(line, err=True)
 
 
 def _opened(project: Path, folder: Path | None) -> tuple[Path | None, LocalAws]:

@@ -90,8 +90,7 @@ def _exit_code() -> int:
         by_signal = isinstance(exc, RunInterruptedError) and _received
         return 128 + _received[-1] if by_signal else exit_code_of(exc)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted before anything was begun", err=True)
-        return 128 + signal.SIGINT
+        result = 128 + signal.SIGINT
     except BrokenPipeError:
         # The reader (head, less) has gone: not an error of ours; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -103,6 +102,9 @@ def _exit_code() -> int:
             raise
         show()
         return UsageError.exit_code
+    # The command-line library makes this code of Ctrl-C without a word; a run under way has raised an error instead.
+    if result == 128 + signal.SIGINT:
+        typer.echo("interrupted before anything was begun", err=True)
     return result if isinstance(result, int) else 0
 
 

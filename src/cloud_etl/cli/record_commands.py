@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
 RunArgument = Annotated[
-    str | None, typer.Argument(metavar="RUN", help="Run id, or its beginning.", show_default="the last run")
+    str | None,
+    typer.Argument(metavar="RUN", help="Run id, or its beginning.", show_default="the last run that took files"),
 ]
 PipelineOption = Annotated[str | None, typer.Option("--pipeline", "-p", help="Only this pipeline.")]
 
@@ -29,11 +30,12 @@ def runs(
     from cloud_etl.cli import tables
     from cloud_etl.monitoring import report as reports
 
-    found = _records(project, env).runs(limit)
+    records = _records(project, env)
+    found = records.runs(limit)
     if output is Output.json:
         typer.echo(reports.runs_json(found))
     else:
-        tables.show_runs(found)
+        tables.show_runs(found, records.unreported(limit))
 
 
 def ledger(

@@ -54,9 +54,11 @@ def show_run(report: RunReport, report_path: str) -> None:
     _print(run_summary(report, report_path))
 
 
-def show_runs(found: Sequence[RunReport]) -> None:
-    """Print the list of runs."""
+def show_runs(found: Sequence[RunReport], unreported: Sequence[str] = ()) -> None:
+    """Print the list of runs, and those that were killed or are still under way."""
     _print_or_say(runs_table(found) if found else None, "No run has left a report yet.")
+    if unreported:
+        _print(_styled(f"Without a report, so killed or still under way: {', '.join(unreported)}", "dim"))
 
 
 def show_ledgers(report: RunReport) -> None:

@@ -1,6 +1,7 @@
 """Load a project: cloud-etl.yaml, pipelines/*.yaml and environment variables, and where each value comes from.
 
 Precedence, the later wins: default < base environment < environment < environment variable < command line.
+`.local-aws/environment.yaml` stands beside cloud-etl.yaml, which goes before it value by value.
 """
 
 from __future__ import annotations

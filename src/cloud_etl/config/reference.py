@@ -36,6 +36,8 @@ The later wins:
    elsewhere it is read as YAML: `8`, `true`, `[a, b]`, `{name: sail}`,
 5. the command line (`--env`, `--engine`, ...).
 
+While a local AWS is up (`cloud-etl local up`), `.local-aws/environment.yaml` defines the environment `local-aws`; what
+`cloud-etl.yaml` says about it goes before that file.
 A variable counts as if it stood in the file: environments that extend the one it changes inherit it.
 Mappings are merged key by key; lists and single values are replaced. The environment is that of `--env`, else of
 `CLOUD_ETL_ENV`, else `default_environment`.

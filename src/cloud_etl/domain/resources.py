@@ -36,6 +36,11 @@ class Resources:
         return max(64 * MIB, self._working_bytes * 11 // 20)
 
     @property
+    def jvm_bytes(self) -> int:
+        """All that a JVM beside this process may take: heap, classes, compiled code, buffers."""
+        return self._working_bytes
+
+    @property
     def query_bytes(self) -> int:
         """Limit of a DuckDB connection: SQL over Parquet, and the load into a DuckDB file. Sail holds its pages too."""
         return max(64 * MIB, self._working_bytes // 2)
@@ -54,7 +59,12 @@ class Resources:
     @property
     def row_group_rows(self) -> int:
         """Rows that Sail's writer holds for each open file before it writes them."""
-        return max(65_536, min(1_048_576, self.memory_bytes // 2048))
+        return max(65_536, min(1_048_576, self.memory_bytes // 4096))
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows that Sail hands from one operator to the next; large ones are faster and held many times over."""
+        return 32_768 if self.memory_bytes >= 1024 * MIB else 8_192
 
     @property
     def _working_bytes(self) -> int:

@@ -126,7 +126,7 @@ class LoadTask:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """Everything that one transaction loads."""
+    """Everything that one transaction loads, and what a look at its files may use of this machine."""
 
     run_id: str
     pipeline: str
@@ -134,6 +134,7 @@ class LoadRequest:
     files: tuple[FileRef, ...]
     tasks: tuple[LoadTask, ...]
     run_at: datetime
+    resources: Resources
 
 
 @dataclass(frozen=True, slots=True)

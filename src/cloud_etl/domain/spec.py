@@ -218,7 +218,6 @@ Encoding = Literal[
 
 # Schema of the load ledger in every warehouse.
 BOOKKEEPING = "cloud_etl"
-_TABLE_PART = re.compile(r"[^\W\d][\w$ -]*")
 
 
 class LoadSpec(SpecModel):
@@ -247,10 +246,7 @@ class LoadSpec(SpecModel):
     def _qualified(cls, value: str) -> str:
         if value.count(".") != 1 or not all(value.split(".")):
             raise ValueError("write the table as schema.table")
-        schema, table = value.split(".")
-        if not _TABLE_PART.fullmatch(schema) or not _TABLE_PART.fullmatch(table):
-            raise ValueError("letters, digits, _, $, - and blanks only in the names of schema and table")
-        if schema.lower() == BOOKKEEPING:
+        if value.split(".")[0].lower() == BOOKKEEPING:
             raise ValueError(f"schema {BOOKKEEPING} holds what cloud-etl itself remembers of loads; choose another")
         return value
 
@@ -339,6 +335,29 @@ class EngineSpec(SpecModel):
     cores: int | None = Field(
         None, ge=1, description="Most cores of a run; those of the machine or its control group without."
     )
+    master: str | None = Field(
+        None, description="Spark alone: local[*], local[n], spark://, yarn, k8s:// or sc:// (Spark Connect)."
+    )
+    shuffle_partitions: int | None = Field(
+        None, ge=1, description="Spark alone: partitions of a shuffle; from the size of the data without."
+    )
+    config: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict, description="Spark alone: further settings, spark.*; they win over those of cloud-etl."
+    )
+    jars: str | None = Field(
+        None,
+        description="Spark alone: folder of the jars for S3, for machines without network, or `provided` where the "
+        "cluster has them; resolved once and cached without.",
+    )
+    event_log: str | None = Field(None, description="Spark alone: folder that takes Spark's event log; none without.")
+
+    @field_validator("config")
+    @classmethod
+    def _of_spark(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in value:
+            if not name.startswith("spark."):
+                raise ValueError(f"{name!r} is no setting of Spark: they begin with spark.")
+        return value
 
     @field_validator("memory")
     @classmethod

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from cloud_etl.domain.ledger import Status, StepCount
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import Probe, engine_errors
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class MarkedFrame:
         """The rows of written files, all of them in; at least one file, for an engine would not miss them."""
         from pyspark.sql import functions as F
 
-        frame = session.read.parquet(*map(address, paths)).withColumn(FATE, F.lit(0))
+        frame = read_files(session, paths).withColumn(FATE, F.lit(0))
         return cls(frame, size_bytes=sum(path.stat().st_size for path in paths))
 
     @property
@@ -187,7 +188,7 @@ class MarkedFrame:
             if partition_by:
                 # Sail's buffers for parallel columns cost 3 MB per open file; Spark does not know the option.
                 writer = writer.option("allowSingleFileParallelism", "false")
-            writer.parquet(address(folder))
+            write_files(writer, frame.sparkSession, folder)
         return self._read_footers(folder, partition_by)
 
     def _read_footers(self, folder: Path, partition_by: tuple[str, ...]) -> Written:
@@ -209,11 +210,6 @@ class MarkedFrame:
             for number, fate in enumerate(self.fates, start=1)
         )
         return Written(tuple(files), steps)
-
-
-def address(path: Path) -> str:
-    """A path as engines take it: Sail reads `[x]` and `{x}` in a bare path as a pattern, and finds nothing there."""
-    return path.absolute().as_uri()
 
 
 def column(name: str) -> Column:

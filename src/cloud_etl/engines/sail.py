@@ -6,10 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.resources import Resources, bytes_of
+from cloud_etl.engines.dialect import remember_sail
 from cloud_etl.engines.failures import quiet_client
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pysail.spark import SparkConnectServer
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 class Engine:
     """A Sail server on a free port of this machine, and a session with it."""
 
-    def __init__(self, spec: EngineSpec, cores: int, scratch: Path) -> None:
-        """Store the settings; scratch is where the engine may spill."""
+    def __init__(
+        self, spec: EngineSpec, cores: int, scratch: Path, store_settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Store the settings; the server is in this process and reads files of this machine alone."""
         self._spec = spec
         self._cores = cores
         self._scratch = scratch
@@ -47,6 +51,7 @@ class Engine:
             self._server = SparkConnectServer("127.0.0.1", 0)
             self._server.start(background=True)
             self._session = _connect(self._server)
+            remember_sail(self._session)
         except (OSError, RuntimeError, PySparkException) as exc:
             self.stop()
             raise EngineError(
@@ -54,6 +59,9 @@ class Engine:
                 "check that pysail is installed and that a port of 127.0.0.1 can be opened."
             ) from exc
         return self._session
+
+    def fit(self, size_bytes: int) -> None:
+        """Nothing: Sail has a partition per core whatever the size."""
 
     def stop(self) -> None:
         """Stop session and server; calling it twice is harmless."""
@@ -79,7 +87,7 @@ def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
         "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{spill}"]',
         "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(cores),
         "TOKIO_WORKER_THREADS": str(cores),
-        "SAIL_EXECUTION__BATCH_SIZE": "32768",
+        "SAIL_EXECUTION__BATCH_SIZE": str(resources.batch_rows),
         "SAIL_PARQUET__COMPRESSION": "zstd(1)",
         "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
         "SAIL_PARQUET__MAX_ROW_GROUP_SIZE": str(resources.row_group_rows),

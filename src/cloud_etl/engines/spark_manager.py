@@ -7,9 +7,11 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
+from cloud_etl.engines.dialect import speak_to
 from cloud_etl.errors import CloudEtlError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -25,17 +27,21 @@ class SparkManager:
     Used as a context manager, so that the engine ends with the run whatever happens.
     """
 
-    def __init__(self, spec: EngineSpec, cores: int, scratch: Path) -> None:
+    def __init__(
+        self, spec: EngineSpec, cores: int, scratch: Path, store_settings: Mapping[str, str] | None = None
+    ) -> None:
         """Store the settings.
 
         Args:
             spec: which engine, and its memory.
             cores: threads the engine may use.
             scratch: folder where it may spill.
+            store_settings: how Hadoop's S3 client reaches the store; needed by engines whose workers read it.
         """
         self._spec = spec
         self._cores = cores
         self._scratch = scratch
+        self._store_settings = store_settings
         self._engine: Engine | None = None
         self._session: SparkSession | None = None
         self._starting = threading.Lock()
@@ -70,7 +76,15 @@ class SparkManager:
             if self._session is None:
                 self._engine = self._find()
                 self._session = self._engine.start()
+            # Another engine of this process may have been in use since.
+            speak_to(self._session)
             return self._session
+
+    def fit(self, size_bytes: int) -> None:
+        """Prepare the engine for a batch of that many bytes of Parquet; starts it if need be."""
+        _ = self.session
+        if self._engine is not None:
+            self._engine.fit(size_bytes)
 
     def stop(self) -> None:
         """Stop the engine; calling it twice is harmless, and the next `session` starts a new one."""
@@ -91,6 +105,6 @@ class SparkManager:
 
     def _find(self) -> Engine:
         engine: Engine = backends.backend(backends.ENGINES, self._spec.name, "Engine")(
-            self._spec, self._cores, self._scratch
+            self._spec, self._cores, self._scratch, self._store_settings
         )
         return engine

@@ -114,13 +114,18 @@ def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dia
         SchemaEvolutionError: the table cannot take the output without loss; names the ALTER it would take.
         TargetError: the output itself does not fit its mode (keys missing, names that collide).
     """
-    _check_output(spec, schema)
+    check_output(spec, schema)
     if table is None:
         return _create(spec, schema, dialect)
     return _evolve(spec, schema, table, dialect)
 
 
-def _check_output(spec: LoadSpec, schema: Schema) -> None:
+def check_output(spec: LoadSpec, schema: Schema) -> None:
+    """Check an output against its mode, without its table.
+
+    Raises:
+        TargetError: keys are missing, or names collide.
+    """
     folded = [name.lower() for name in schema.names]
     doubled = sorted({name for name in schema.names if folded.count(name.lower()) > 1})
     if doubled:
@@ -143,8 +148,7 @@ def _check_output(spec: LoadSpec, schema: Schema) -> None:
 
 
 def _create(spec: LoadSpec, schema: Schema, dialect: Dialect) -> TablePlan:
-    keys = tuple(key.lower() for key in spec.keys) if is_keyed(spec) else ()
-    required = tuple(name for name in schema.names if name.lower() in keys)
+    required = required_columns(spec, schema, None)
     if not schema.columns:
         return TablePlan((), (), (), ())
     # Only keys are NOT NULL: the nullability in footers depends on the engine's plan and would flip from run to run.
@@ -193,7 +197,7 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
         {column.name for column in SCD2_COLUMNS} if spec.mode == "scd2" else set()
     )
     extras = tuple(column.name for column in table.columns if column.name.lower() not in kept)
-    required = _required(spec, schema, table)
+    required = required_columns(spec, schema, table)
     return TablePlan(tuple(statements), tuple(columns), extras, required, tuple(widenings))
 
 
@@ -241,7 +245,9 @@ def _refuse(spec: LoadSpec, problems: list[str], statements: list[str]) -> None:
         )
 
 
-def _required(spec: LoadSpec, schema: Schema, table: Table) -> tuple[str, ...]:
+def required_columns(spec: LoadSpec, schema: Schema, table: Table | None) -> tuple[str, ...]:
+    """Columns of the output that its mode, or its table, takes no NULL for."""
     keys = {key.lower() for key in spec.keys} if is_keyed(spec) else set()
-    strict = keys | {column.name.lower() for column in table.columns if not column.nullable}
+    stored = table.columns if table is not None else ()
+    strict = keys | {column.name.lower() for column in stored if not column.nullable}
     return tuple(name for name in schema.names if name.lower() in strict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 import struct
 import sys
@@ -13,13 +14,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-from cloud_etl.errors import UsageError
+from cloud_etl.errors import TargetError, UsageError
 from cloud_etl.local_aws.state import State
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 _SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
 _ANSWER_SECONDS = 2
+_PORTS = range(20_000, 32_000)
 # SeaweedFS takes a second port per server for its inner protocol.
 _WEED = ("master", "volume", "filer", "s3")
 
@@ -31,7 +33,6 @@ class Part:
     Attributes:
         ports: names of the ports it needs; the one named `port` is the one people talk to.
         command: gives the command line for ports.
-        environ: environment variables beside those of this process.
         answers: whether the server at those ports does its work.
         grace_seconds: how long it may take to end.
     """
@@ -41,7 +42,6 @@ class Part:
     ports: tuple[str, ...]
     command: Callable[[Mapping[str, int]], list[str]]
     answers: Callable[[Mapping[str, int]], bool]
-    environ: Mapping[str, str]
     grace_seconds: float
 
 
@@ -53,18 +53,18 @@ def parts_of(state: State, folder: Path, s3_endpoint: Callable[[], str]) -> tupl
         folder: of the data.
         s3_endpoint: gives the address of S3, once its port is known.
     """
-    aws = Part("aws", "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ...", ("port",), _moto, _http, {}, 5)
+    aws = Part("aws", "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ...", ("port",), _moto, _moto_answers, 5)
     if state.s3 == "moto":
-        aws = Part("aws", "moto: S3 (in memory), IAM, Secrets Manager, SQS ...", ("port",), _moto, _http, {}, 5)
+        aws = Part("aws", "moto: S3 (in memory), IAM, Secrets Manager, SQS ...", ("port",), _moto, _moto_answers, 5)
     redshift = Part(
         "redshift", "PostgreSQL behind Redshift's protocol and SQL", ("port",),
-        lambda ports: _redshift(ports, folder, state, s3_endpoint()), _redshift_answers, {}, 20,
+        lambda ports: _redshift(ports, folder, state, s3_endpoint()), _redshift_answers, 20,
     )  # fmt: skip
     if state.s3 == "moto":
         return (aws, redshift)
     names = ("port", *(name for name in _WEED if name != "s3"), *(f"{name}-grpc" for name in _WEED))
     # Its own shutdown takes fifteen seconds to tell peers that are not there; what it has answered for is on disk.
-    s3 = Part("s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"), _weed_answers, {}, 1)
+    s3 = Part("s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"), _weed_answers, 1)
     return (s3, aws, redshift)
 
 
@@ -127,15 +127,16 @@ def _weed(ports: Mapping[str, int], folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def _http(ports: Mapping[str, int]) -> bool:
-    # S3 answers 403 to one without credentials, and serves all the same.
-    return _get(ports["port"], "/") is not None
+def _moto_answers(ports: Mapping[str, int]) -> bool:
+    return _get(ports["port"], "/moto-api/") is not None
 
 
 def _weed_answers(ports: Mapping[str, int]) -> bool:
     # S3 answers before the master knows the volumes; objects cannot be read until then.
     status = _get(ports["master"], "/dir/status")
-    return status is not None and b'"DataNodes":[{' in status.replace(b" ", b"") and _http(ports)
+    ready = status is not None and b'"DataNodes":[{' in status.replace(b" ", b"")
+    # S3 answers 403 to one without credentials, and serves all the same.
+    return ready and _get(ports["port"], "/") is not None
 
 
 def _get(port: int, path: str) -> bytes | None:
@@ -165,19 +166,24 @@ def free_ports(names: Sequence[str], wanted: Mapping[str, int]) -> dict[str, int
     sockets: list[socket.socket] = []
     try:
         for name in names:
-            sockets.append(_bound(wanted.get(name, 0)))
+            sockets.append(_bound(wanted.get(name)))
         return {name: held.getsockname()[1] for name, held in zip(names, sockets, strict=True)}
     finally:
         for held in sockets:
             held.close()
 
 
-def _bound(port: int) -> socket.socket:
-    held = socket.socket()
-    # A server that was just killed leaves its port in TIME_WAIT, which is no obstacle.
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        held.bind((HOST, port))
-    except OSError:
-        held.bind((HOST, 0))
-    return held
+def _bound(wanted: int | None) -> socket.socket:
+    # Below the range from which systems give ports to outgoing connections: those would take ours while it is down.
+    tries = [wanted] if wanted else []
+    tries += random.sample(_PORTS, 50)
+    for port in (*tries, 0):
+        held = socket.socket()
+        # A server that was just killed leaves its port in TIME_WAIT, which is no obstacle.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind((HOST, port))
+            return held
+        except OSError:
+            held.close()
+    raise TargetError(f"no port of {HOST} is free. Nothing was started. End what holds them.")

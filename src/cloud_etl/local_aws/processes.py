@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,13 +52,13 @@ class Process:
         return True
 
 
-def start(command: Sequence[str], log: Path, environ: Mapping[str, str]) -> Process:
+def start(command: Sequence[str], log: Path) -> Process:
     """Start a server that outlives this process and its terminal; it writes into the log, which begins anew."""
     # Only its owner reads it: a server may write down where it is and how to log in.
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own servers
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent,
-            env={**os.environ, **environ}, start_new_session=True,
+            start_new_session=True,
         )  # fmt: skip
     # Nobody waits for it here: it belongs to the system from now on.
     process.returncode = 0

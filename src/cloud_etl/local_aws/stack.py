@@ -145,7 +145,7 @@ class LocalAws:
             known.process.stop(part.grace_seconds)
         ports = free_ports(part.ports, known.ports if known else {})
         command = part.command(ports)
-        process = processes.start(command, self._log(part.name), part.environ)
+        process = processes.start(command, self._log(part.name))
         # Written at once: whatever happens next, `down` and `status` know of it.
         state.parts[part.name] = PartState(process, tuple(command), ports)
         write_state(self._folder, state)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.config.findings import dotted
-from cloud_etl.domain.resources import LEAST_BYTES, Resources
+from cloud_etl.domain.resources import LEAST_BYTES, MIB, Resources
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, Schema
 from cloud_etl.engines.machine import engine_within
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from cloud_etl.config.config import LoadedProject
-    from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.domain.spec import EngineSpec, PipelineSpec
+
+
+_JVM_BYTES = 1024 * MIB
 
 
 class MissingReferenceError(CloudEtlError):
@@ -103,7 +106,7 @@ def check_with_engine(project: LoadedProject) -> None:
     problems = []
     with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
         scratch = Path(folder)
-        with SparkManager(engine_within(engine, Resources(LEAST_BYTES, 1)), 1, scratch / "engine") as spark:
+        with SparkManager(_small(engine), 1, scratch / "engine") as spark:
             for name in in_order(project.pipelines, project.pipelines):
                 context = _context(project, name, spark.session, planned, scratch / name)
                 try:
@@ -117,6 +120,12 @@ def check_with_engine(project: LoadedProject) -> None:
                     problems.append(project.place(name, exc.place).problem(f"{where}{exc}"))
     if problems:
         raise ConfigError(problems)
+
+
+def _small(engine: EngineSpec) -> EngineSpec:
+    """The engine as far as frames without rows need it: on this machine, with what a JVM must have at least."""
+    here = engine.model_copy(update={"master": None, "event_log": None})
+    return engine_within(here, Resources(_JVM_BYTES if engine.name == "spark" else LEAST_BYTES, 1))
 
 
 def _context(

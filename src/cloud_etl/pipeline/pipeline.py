@@ -31,7 +31,6 @@ from cloud_etl.pipeline import accounts
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
-from cloud_etl.pipeline.wiring import make_scratch
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
@@ -105,9 +104,7 @@ class ETLPipeline:
         Raises:
             CloudEtlError: the phase that stopped and why. The warehouse is as it was.
         """
-        # The lease is ours: what lies in this pipeline's scratch was left by a run that died.
-        shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
-        make_scratch(self._run.scratch)
+        self._run.scratch.mkdir(parents=True)
         try:
             self._phases()
         finally:
@@ -138,6 +135,7 @@ class ETLPipeline:
             batch = self._extract()
         if batch is None:
             return
+        self._parts.spark.fit(sum(path.stat().st_size for path in batch.staged))
         context = self._step_context()
         with self._phase("transform"):
             transformed = DataTransformer(context).run(self._spec, batch)
@@ -218,7 +216,9 @@ class ETLPipeline:
             if (spec := specs[one.publication.output]) is not None
         )
         run = self._run
-        request = LoadRequest(run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at)
+        request = LoadRequest(
+            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources
+        )
 
         def before_commit(tables: tuple[TableCount, ...]) -> None:
             ledger = self.account.ledger

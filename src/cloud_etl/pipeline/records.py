@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.errors import UsageError
+from cloud_etl.errors import ObjectMissingError, UsageError
 from cloud_etl.monitoring import report as reports
 from cloud_etl.pipeline.history import run_reports
 from cloud_etl.quality import quarantine
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 QUARANTINE = "quarantine"
+_REPORT = "report.json"
 # Runs looked through for one that took files.
 LOOKED_AT = 200
 
@@ -36,6 +37,12 @@ class Records:
         """Reports of the last runs, the newest first."""
         return tuple(run_reports(self._store, limit))
 
+    def unreported(self, limit: int = 20) -> tuple[str, ...]:
+        """Ids among the last runs that left no report: they were killed, or are still under way."""
+        return tuple(
+            run_id for run_id in list_runs(self._store, limit) if not self._store.exists(f"runs/{run_id}/{_REPORT}")
+        )
+
     def last_with_ledger(self) -> RunReport:
         """The last run that took files; the last run where none did."""
         found = (
@@ -50,9 +57,16 @@ class Records:
             run_id: the id or its beginning; the last run without.
 
         Raises:
-            UsageError: there is no such run, or several begin so.
+            UsageError: there is no such run, several begin so, or it left no report.
         """
-        return reports.from_json(Journal(self._store, self.resolve(run_id)).read("report.json").decode())
+        known = self.resolve(run_id)
+        try:
+            return reports.from_json(Journal(self._store, known).read(_REPORT).decode())
+        except ObjectMissingError:
+            raise UsageError(
+                f"run {known} has left no report: it was killed, or is still under way. What it did not load "
+                "is taken by the next run; `cloud-etl runs` lists the others."
+            ) from None
 
     def resolve(self, run_id: str | None) -> str:
         """The full id of a run named by its beginning; the last run without a name."""
@@ -81,8 +95,9 @@ class Records:
     def rejects(
         self, run_id: str | None = None, *, pipeline: str | None = None, code: str | None = None, limit: int = 20
     ) -> tuple[Reject, ...]:
-        """Rejected records of a run, in the order of file and line; the last run without an id."""
-        with self._quarantine(pipeline, self.resolve(run_id)) as paths:
+        """Rejected records of a run, in the order of file and line; the last run that took files without an id."""
+        known = self.resolve(run_id) if run_id else self.last_with_ledger().run_id
+        with self._quarantine(pipeline, known) as paths:
             return quarantine.rows(paths, limit=limit, code=code)
 
     @contextmanager

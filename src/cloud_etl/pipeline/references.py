@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE
-from cloud_etl.engines.marked_frame import address, quoted
+from cloud_etl.engines.dialect import read_files
+from cloud_etl.engines.marked_frame import quoted
 from cloud_etl.errors import StepFailedError
 from cloud_etl.pipeline.order import find_output
 from cloud_etl.publish import manifest
@@ -80,7 +81,7 @@ class References(Mapping[str, "DataFrame"]):
         return self._frame(manifest.fetch(self._store, publication, self._folder / publication.output).local_paths)
 
     def _frame(self, paths: tuple[Path, ...]) -> DataFrame:
-        return self._session.read.parquet(*map(address, paths)).drop(*LINEAGE)
+        return read_files(self._session, paths).drop(*LINEAGE)
 
 
 def empty_frame(session: SparkSession, schema: Schema) -> DataFrame:

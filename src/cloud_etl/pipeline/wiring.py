@@ -13,7 +13,6 @@ from cloud_etl import backends
 from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.errors import TargetError
 from cloud_etl.pipeline.work_folder import work_folder
 from cloud_etl.storage.object_store import ObjectStore
 
@@ -89,21 +88,6 @@ def open_loader(project: LoadedProject, resources: Resources, *, read_only: bool
     make = backends.backend("cloud_etl.load", warehouse.kind, "Loader")
     loader: Loader = make(warehouse, project.root, read_only=read_only)
     return loader
-
-
-def make_scratch(folder: Path) -> None:
-    """Make a folder for work files.
-
-    Raises:
-        TargetError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True)
-    except OSError as exc:
-        raise TargetError(
-            f"work files cannot be written to {folder}: {exc.strerror}. Nothing was read. "
-            "Make the folder writable, or set the environment's scratch to another one."
-        ) from exc
 
 
 def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:

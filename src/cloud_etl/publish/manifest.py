@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 FORMAT_VERSION = 1
+# uri, etag, version, size in bytes
+Source = tuple[str, str | None, str | None, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,20 @@ def read_manifest(store: ObjectStore, key: str) -> Publication:
             "Remove its folder, or read it with the version that wrote it."
         ) from exc
     return publication
+
+
+def source_of(file: FileRef) -> Source:
+    """What a manifest remembers of a source file."""
+    return file.uri, file.etag, file.version, file.size_bytes
+
+
+def sources(store: ObjectStore, key: str) -> frozenset[Source]:
+    """The source files of the publication that a manifest describes; none where it is no manifest of ours."""
+    try:
+        files = json.loads(store.read(key))["cloud_etl"]["files"]
+        return frozenset((file["uri"], file["etag"], file["version"], file["size_bytes"]) for file in files)
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def fetch(store: ObjectStore, publication: Publication, folder: Path) -> Publication:

@@ -79,8 +79,22 @@ class ParquetPublisher:
         origin = manifest.Origin(
             self._run.run_id, self._run.pipeline, batch.batch_id, batch.files, output.partition_by, datetime.now(UTC)
         )
+        self._supersede(output, batch)
         self._store.write(key, manifest.encode(publication, origin), once=True)
         return publication
+
+    def _supersede(self, output: OutputSpec, batch: Batch) -> None:
+        """Withdraw what earlier runs published from the same files, or readers of all runs would meet rows twice.
+
+        Those runs failed or were killed before they loaded: a file that is loaded is in no later batch.
+        """
+        files = frozenset(manifest.source_of(file) for file in batch.files)
+        for run_id, folder in layout.runs(self._store, output.name):
+            key = f"{folder}/{layout.MANIFEST}"
+            if run_id == self._run.run_id or not self._store.exists(key):
+                continue
+            if files & manifest.sources(self._store, key):
+                self._remove(folder)
 
     def prune(self, output: OutputSpec) -> tuple[str, ...]:
         """Remove what an output keeps no longer, and give the folders removed.
@@ -95,11 +109,14 @@ class ParquetPublisher:
             complete += is_complete
             dead = complete > output.keep_runs if is_complete else self._is_orphaned(folder)
             if dead and run_id != self._run.run_id:
-                # The manifest first: without it the files are invisible, so no reader meets half a publication.
-                self._store.delete(key)
-                self._store.delete_prefix(folder)
+                self._remove(folder)
                 removed.append(folder)
         return tuple(removed)
+
+    def _remove(self, folder: str) -> None:
+        # The manifest first: without it the files are invisible, so no reader meets half a publication.
+        self._store.delete(f"{folder}/{layout.MANIFEST}")
+        self._store.delete_prefix(folder)
 
     def _refuse_published(self, output: OutputSpec, folder: str) -> None:
         if self._store.exists(f"{folder}/{layout.MANIFEST}"):

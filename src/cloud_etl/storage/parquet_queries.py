@@ -81,9 +81,15 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def read_parquet(paths: Sequence[Path]) -> str:
-    """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern."""
-    return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false)"
+def read_parquet(paths: Sequence[Path], file_column: str | None = None) -> str:
+    """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern.
+
+    Args:
+        paths: the files.
+        file_column: name of a column more that holds each row's path.
+    """
+    named = f", filename = {text(file_column)}" if file_column else ""
+    return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false{named})"
 
 
 def _literal_path(path: Path) -> str:

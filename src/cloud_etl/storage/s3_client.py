@@ -21,25 +21,35 @@ from cloud_etl.errors import (
     TargetError,
     TemporaryError,
 )
+from cloud_etl.storage.s3_credentials import find_credentials, source_of
 
 if TYPE_CHECKING:
-    from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Config
     from obstore.store import S3Store as Client
 
     from cloud_etl.domain.spec import S3Spec
 
 _STATUS = re.compile(r"status code: (\d{3})")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _PASSING = re.compile(r"error sending request|timed? ?out|connection|reset|body error|decoding", re.IGNORECASE)
+_EXPIRED = "The credentials have expired; they came from {source}: get new ones and run again."
 _HINTS = {
     "NoSuchBucket": "The bucket does not exist: create it, or correct the store's url.",
     "PermanentRedirect": "The bucket is in another region: set s3.region.",
     "AuthorizationHeaderMalformed": "The bucket is in another region: set s3.region.",
-    "InvalidAccessKeyId": "The access key is unknown there: check the credentials and s3.endpoint.",
-    "SignatureDoesNotMatch": "The secret key does not fit the access key: check the credentials.",
-    "ExpiredToken": "The credentials have expired: get new ones and run again.",
-    "AccessDenied": "The credentials lack the permission for this bucket or prefix: add it to their policy.",
+    "InvalidAccessKeyId": "The access key is unknown there: check the credentials ({source}) and s3.endpoint.",
+    "SignatureDoesNotMatch": "The secret key does not fit the access key: check the credentials ({source}).",
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "RequestExpired": "The clock of this machine is off, or the credentials have expired: they came from {source}.",
+    "RequestTimeTooSkewed": "The clock of this machine is off: set it.",
+    "KMS.DisabledException": "The key in s3.kms_key_id is disabled: enable it, or name another.",
+    "KMS.NotFoundException": "The key in s3.kms_key_id is not there: correct it.",
+    "AccessDenied": (
+        "The credentials ({source}) lack the permission for this bucket or prefix, or for its KMS key: add it to their "
+        "policy."
+    ),
 }
 
 
@@ -77,32 +87,30 @@ class Bucket:
         if self.endpoint is not None:
             style = self.path_style
             options["endpoint"] = self.endpoint if style else self.endpoint.replace("://", f"://{self.name}.", 1)
-        provider = None
-        if self.s3.access_key_id and self.s3.secret_access_key:
-            options["access_key_id"] = self.s3.access_key_id
-            options["secret_access_key"] = self.s3.secret_access_key.get_secret_value()
-        elif not (os.environ.get("AWS_ACCESS_KEY_ID") and os.environ.get("AWS_SECRET_ACCESS_KEY")):
-            provider = self._credential_chain()
-        options["region"] = self.region or (provider.config.get("region") if provider else None) or "us-east-1"
+        found = find_credentials(self.name, self.s3)
+        options |= found.options
+        options["region"] = self.region or found.options.get("region") or "us-east-1"
+        options |= self._request_options()
         return Client(
             self.name,
             config=options,
             client_options={"allow_http": True, "connect_timeout": "10s", "timeout": "120s"},
             retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
-            credential_provider=provider,
+            credential_provider=found.provider,
         )
 
-    def _credential_chain(self) -> Boto3CredentialProvider:
-        # obstore itself knows the environment and the instance; profiles, SSO and roles are boto3's.
-        from obstore.auth.boto3 import Boto3CredentialProvider
-
-        try:
-            return Boto3CredentialProvider()
-        except ValueError as exc:
-            raise SourceError(
-                f"no AWS credentials for s3://{self.name}: neither the environment, nor a profile, nor a role of this "
-                "machine has any. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            ) from exc
+    def _request_options(self) -> S3Config:
+        """Encryption of what is written, and who pays."""
+        options: S3Config = {}
+        if self.s3.encryption == "sse-s3":
+            options["server_side_encryption"] = "AES256"
+        elif self.s3.encryption == "sse-kms":
+            options["server_side_encryption"] = "aws:kms"
+            if self.s3.kms_key_id:
+                options["sse_kms_key_id"] = self.s3.kms_key_id
+        if self.s3.requester_pays:
+            options["request_payer"] = True
+        return options
 
 
 def _is_bare_host(endpoint: str) -> bool:
@@ -134,8 +142,12 @@ def _translated(exc: Exception, uri: str, fault: type[SourceError | TargetError]
     text = str(exc).split("\nDebug source", 1)[0]
     code = next(iter(_CODE.findall(text)), "")
     status = next(iter(_STATUS.findall(text)), "")
+    source = source_of(uri.removeprefix("s3://").partition("/")[0])
+    if "External AWS credential provider" in text:
+        why = text.partition("provider: ")[2].splitlines()[0][:200]
+        return fault(f"{uri}: the credentials could not be renewed; they came from {source}: {why}. Sign in anew.")
     if code in _HINTS:
-        return fault(f"{uri}: {code}. {_HINTS[code]}")
+        return fault(f"{uri}: {code}. {_HINTS[code].format(source=source)}")
     if isinstance(exc, FileNotFoundError):
         return ObjectMissingError(f"{uri} does not exist.")
     if status.startswith("5") or status in ("408", "429") or (not status and _PASSING.search(text)):
@@ -144,6 +156,8 @@ def _translated(exc: Exception, uri: str, fault: type[SourceError | TargetError]
             f"{uri}: {what}, also after several tries. Nothing is left half-written. Try again later."
         )
     if status in ("401", "403"):
-        return fault(f"{uri}: {code or 'access denied'} (status {status}). {_HINTS['AccessDenied']}")
+        return fault(
+            f"{uri}: {code or 'access denied'} (status {status}). {_HINTS['AccessDenied'].format(source=source)}"
+        )
     # Not the whole text: it holds the request and the body of the answer.
     return fault(f"{uri}: {code or text.splitlines()[0][:200]}{f' (status {status})' if status else ''}.")

@@ -9,6 +9,7 @@ from cloud_etl.errors import SourceError, TemporaryError
 from cloud_etl.storage.keys import key_problem
 from cloud_etl.storage.object_store import ObjectInfo
 from cloud_etl.storage.s3_client import Bucket, s3_errors
+from cloud_etl.storage.s3_credentials import chain_session
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -42,11 +43,12 @@ def list_bucket(bucket: Bucket, client: Client, prefix: str) -> Iterator[ObjectI
 def _list_odd(bucket: Bucket, prefix: str, after: str) -> Iterator[ObjectInfo]:
     from botocore.exceptions import BotoCoreError, ClientError
 
+    payer = {"RequestPayer": "requester"} if bucket.s3.requester_pays else {}
     try:
         pages = (
             _boto3(bucket)
             .get_paginator("list_objects_v2")
-            .paginate(Bucket=bucket.name, Prefix=prefix, StartAfter=after)
+            .paginate(Bucket=bucket.name, Prefix=prefix, StartAfter=after, **payer)
         )
         for page in pages:
             for item in page.get("Contents", ()):
@@ -61,16 +63,10 @@ def _list_odd(bucket: Bucket, prefix: str, after: str) -> Iterator[ObjectInfo]:
 
 
 def _boto3(bucket: Bucket) -> BaseClient:
-    import boto3
     from botocore.config import Config
 
-    secret = bucket.s3.secret_access_key
-    client: BaseClient = boto3.client(
-        "s3",
-        endpoint_url=bucket.endpoint,
-        region_name=bucket.region,
-        aws_access_key_id=bucket.s3.access_key_id,
-        aws_secret_access_key=secret.get_secret_value() if secret else None,
-        config=Config(s3={"addressing_style": "path" if bucket.path_style else "auto"}),
+    config = Config(s3={"addressing_style": "path" if bucket.path_style else "auto"})
+    client: BaseClient = chain_session(bucket.s3, bucket.region).client(
+        "s3", endpoint_url=bucket.endpoint, config=config
     )
     return client

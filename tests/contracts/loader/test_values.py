@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -13,8 +14,6 @@ from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.load.dialect import quote
 
 SPEC = LoadSpec(table="shop.sales")
-# Surrogates are no text, NUL is refused by every warehouse; a dot parts schema and table.
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,11 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def test_values_are_exact(bench, make_schema, kind, values):
     rows = [(number, value) for number, value in enumerate(values)]
     bench.load_rows(SPEC, make_schema(n="integer", v=kind), rows, files=2)
-    assert bench.rows("SELECT n, v FROM shop.sales ORDER BY n") == rows
+    stored = bench.rows("SELECT n, v FROM shop.sales ORDER BY n")
+    if kind == "json":
+        # The blanks between its tokens are no part of a value.
+        stored, rows = ([(n, v and json.loads(v, parse_float=str)) for n, v in some] for some in (stored, rows))
+    assert stored == rows
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
@@ -64,15 +67,17 @@ def test_folder_names_never_become_values(bench, make_schema):
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=st.lists(NAMES, min_size=2, max_size=4, unique_by=str.lower), schema=NAMES, table=NAMES)
-def test_any_name_survives(new_bench, make_schema, names, schema, table):
-    table, schema = table.replace(".", "_"), schema.replace(".", "_")
+@given(data=st.data())
+def test_any_name_survives(new_bench, make_schema, data):
     bench = new_bench()
+    # A dot parts schema and table.
+    schema, table = (data.draw(bench.warehouse.names).replace(".", "_") for _ in range(2))
+    names = data.draw(st.lists(bench.warehouse.names, min_size=2, max_size=4, unique_by=str.lower))
     spec = LoadSpec(table=f"{schema}.{table}", mode="upsert", keys=(names[0],))
     columns = make_schema(**dict.fromkeys(names, "string"))
     for value in ("a", "b"):
         bench.load_rows(spec, columns, [("k", *[value] * (len(names) - 1))])
     with bench.warehouse.loader() as loader:
-        assert loader.schema_of(spec.table).names == tuple(names)
+        assert loader.schema_of(spec.table).names == bench.warehouse.stored(names)
         assert loader.ddl(spec, columns) == ()
     assert bench.rows(f"SELECT * FROM {quote(schema)}.{quote(table)}") == [("k", *["b"] * (len(names) - 1))]

@@ -149,6 +149,23 @@ def test_ledger_shows_the_last_run_that_took_files(shop: Path) -> None:
     assert "Records read" in call(shop, "ledger").stdout
 
 
+def test_quarantine_shows_the_last_run_that_took_files(shop: Path) -> None:
+    call(shop, "run", "--all", "--quiet")
+    call(shop, "run", "--all", "--quiet")
+    assert "too_few_fields" in call(shop, "quarantine", "show").stdout
+
+
+def test_a_run_that_was_killed_is_named_by_runs_and_told_apart_by_ledger(shop: Path) -> None:
+    killed = "20240102T030405Z-abcdef"
+    journal = shop / "data/runs" / killed / "journal"
+    journal.mkdir(parents=True)
+    (journal / "0001-orders-extract.json").write_text("{}")
+    assert f"killed or still under way: {killed}" in call(shop, "runs").stdout
+    for arguments in (("ledger",), ("ledger", killed)):
+        done = call(shop, *arguments)
+        assert (done.returncode, "has left no report: it was killed" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("step", "words"),
     [

@@ -85,6 +85,25 @@ def test_everything_runs_and_answers_after_up(stack, addresses) -> None:
     check_kept(addresses)
 
 
+@pytest.mark.parametrize(
+    ("key", "secret", "text"),
+    [
+        (
+            "none",
+            "x",
+            "The AWS Access Key Id you provided does not exist in our records.,Status 403,Error InvalidAccessKeyId",
+        ),
+        (None, "wrong", "does not match the signature you provided.,Status 403,Error SignatureDoesNotMatch"),
+    ],
+)
+def test_keys_that_s3_refuses_are_refused_by_copy(addresses, key, secret, text) -> None:
+    keys = f"access_key_id '{key or addresses.access_key_id}' secret_access_key '{secret}'"
+    with pytest.raises(redshift_connector.error.ProgrammingError) as caught:
+        query(addresses, f"copy kept from 's3://{BUCKET}/rows/' {keys} csv")
+    assert text in caught.value.args[0]["M"]
+    check_kept(addresses)
+
+
 def test_up_twice_changes_nothing(stack, addresses) -> None:
     before = pids(stack)
     assert stack.up() == addresses

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.errors import TargetError
 from cloud_etl.pipeline.project import Project
 
 Query = Callable[[str], list[tuple[object, ...]]]
@@ -146,9 +147,8 @@ def test_work_files_that_have_no_place_are_told_with_the_setting(shop: Path) -> 
     (shop / "file").write_text("")
     project = shop / "cloud-etl.yaml"
     project.write_text(project.read_text().replace("store: ./data", "store: ./data\n    scratch: ./file/below"))
-    report = Project.open(shop).run(["customers"])
-    assert report.exit_code == 4
-    assert "set the environment's scratch" in (report.pipelines[0].error or "")
+    with pytest.raises(TargetError, match="set the environment's scratch"):
+        Project.open(shop).run(["customers"])
 
 
 def test_a_fault_of_our_own_is_called_so(opened: Project, monkeypatch: pytest.MonkeyPatch) -> None:

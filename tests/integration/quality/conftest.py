@@ -19,7 +19,8 @@ from cloud_etl.domain.quality import CheckResult, QualityReport
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import QualitySpec
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, address
+from cloud_etl.engines.dialect import read_files
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.history import BatchHistory
 from cloud_etl.quality.port import GateContext
@@ -70,7 +71,7 @@ class Lab:
         self.made += 1
         path = self.folder / f"table-{self.made}.parquet"
         duckdb.connect().execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)")
-        return self.session.read.parquet(address(path))
+        return read_files(self.session, [path])
 
     def frame(self, sql: str, unique_keys: tuple[frozenset[str], ...] = ()) -> MarkedFrame:
         """Rows of a query in its order; their lines count from 0."""

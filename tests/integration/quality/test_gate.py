@@ -84,6 +84,12 @@ def test_null_share_change_compares_with_the_mean_share_of_the_last_runs(lab):
     )
 
 
+def test_one_earlier_run_is_called_the_last_run(lab):
+    check = {"volume_change": {"max_change": "50%", "on_fail": "warn"}}
+    (warning,) = lab.judge(TEN, check, history=[BatchHistory(5, {})]).report.warnings
+    assert warning.startswith("check volume_change: 10 rows, +100.0% against the median of the last run (5)")
+
+
 def test_the_report_of_a_run_is_the_history_of_the_next(lab):
     first = lab.judge(TEN).report
     assert history_of(first) == BatchHistory(10, {"i": 0, "n": 3})
@@ -178,6 +184,7 @@ def test_many_checks_behind_many_marks_stay_cheap(lab):
 keys = st.lists(st.one_of(st.none(), st.integers(0, 4)), max_size=25)
 
 
+@pytest.mark.parametrize("engine", ["sail"], indirect=True)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=keys, low=st.integers(0, 4))
 def test_every_row_is_accepted_or_rejected_and_unique_agrees_with_a_python_reference(lab, keys, low):

@@ -36,7 +36,7 @@ def test_the_engine_matches_as_python_does_with_ascii_classes(texts, pattern):
         assert found[text] is bool(re.fullmatch(regex.replace("$", r"\Z"), text, re.ASCII)), (regex, text)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def texts(session, tmp_path_factory):
     import duckdb
     from pyspark.sql import functions as F

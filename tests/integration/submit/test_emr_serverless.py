@@ -19,7 +19,6 @@ from cloud_etl.submit.port import Machine
 from cloud_etl.submit.record import SubmittedRun
 from cloud_etl.submit.submission import Submission, Wanted, entry_script, this_machine
 
-pytest.importorskip("cloud_etl.engines.spark", reason="runs are submitted to the spark engine")
 pytestmark = pytest.mark.integration
 RUN_ID = "20260131T235959Z-1f2e3d"
 WANTED = Wanted(("orders",), date(2026, 1, 31), strict=True)

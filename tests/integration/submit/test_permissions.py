@@ -20,7 +20,6 @@ from cloud_etl.state.journal import Journal
 from cloud_etl.submit.follow import Follower, Pace
 from cloud_etl.submit.submission import Submission, Wanted
 
-pytest.importorskip("cloud_etl.engines.spark", reason="runs are submitted to the spark engine")
 pytestmark = pytest.mark.integration
 PAGE = Path(__file__).parents[3] / "docs/how-to/emr-serverless.md"
 BUCKET, APPLICATION = "retail-prod", "arn:aws:emr-serverless:eu-central-1:123456789012:/applications/00fabc12de34fg56"

@@ -18,12 +18,31 @@ from pathlib import Path
 import duckdb
 import pytest
 
-pytest.importorskip("cloud_etl.engines.spark", reason="runs are submitted to the spark engine")
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("submitted_run")]
 # What a cluster has of its own; grpc and those after it belong to the in-process engine.
 CLUSTERS = ("pyspark", "py4j", "pysail", "grpc", "grpc_status", "google", "zstandard")
 ORDERS = "order_id,quantity\no1,2\no2,1\no2,1\no3,x\no4,-1\no5,500\n"
 SAIL = "CLOUD_ETL__ENVIRONMENTS__PROD__ENGINE__NAME"
+
+USER_CODE = """\
+from pyspark.sql import functions as F
+
+from rules.limits import LEAST
+
+
+def doubled(quantity):
+    import os
+    import cloud_etl.submit.job
+    import pandas
+    from rules.limits import FACTOR
+
+    assert os.environ["SHOP_COLOUR"] == "blue; 'green'"
+    return quantity * FACTOR
+
+
+def keep_positive(frame):
+    return frame.where(f"quantity >= {LEAST}").withColumn("quantity", F.udf(doubled, "int")("quantity"))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +61,27 @@ def service(moto_server, clusters_python, tmp_path_factory, service_class):
     return service_class(
         moto_server.client(), tmp_path_factory.mktemp("service"), clusters_python, (sys.executable, "-S")
     )
+
+
+@pytest.fixture(scope="session")
+def spark_service(moto_server, clusters_python, tmp_path_factory, service, service_class):
+    """The service with Apache Spark itself, whose Python has nothing but the standard library."""
+    folder = tmp_path_factory.mktemp("spark")
+    # The interpreter that submit asks for by its version.
+    python = folder / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    python.chmod(0o755)
+    home = next(iter(find_spec("pyspark").submodule_search_locations))
+    kept = {name: value for name, value in clusters_python.items() if name not in ("PYTHONPATH", SAIL)}
+    path = f"{folder}{os.pathsep}{kept['PATH']}"
+    environ = {**kept, "PATH": path, "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1"}
+    launcher = (f"{home}/bin/spark-submit", "--master", "local[1]", "--driver-memory", "640m")
+    made = service_class(
+        moto_server.client(), folder, environ, (*launcher, "--conf", "spark.ui.enabled=false"), spark=True
+    )
+    # Packages that another test has unpacked already.
+    made.unpacked = service.unpacked
+    return made
 
 
 @pytest.fixture
@@ -221,3 +261,22 @@ def _left(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:
         return b""
+
+
+def test_spark_submit_runs_what_was_sent_with_user_code_on_its_executors(shop, submit, spark_service, tmp_path):
+    (shop.root / "rules/clean.py").write_text(USER_CODE)
+    (shop.root / "rules/limits.py").write_text("LEAST, FACTOR = 0, 2\n")
+    process = submit(shop, "orders", "--output", "json")
+    job = spark_service.run(the_job(shop, process))
+    assert job.exit_code == 0, job.stderr
+    code, out, err = ended(process)
+    report = json.loads(out)
+    assert (code, report["engine"]) == (0, "spark"), err
+    (pipeline,) = report["pipelines"]
+    assert pipeline["outcome"] == "loaded"
+    assert (pipeline["ledger"]["records_read"], pipeline["ledger"]["output"]) == (6, 2)
+    assert pipeline["ledger"]["reconciles"]
+    with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as warehouse:
+        assert warehouse.execute("SELECT order_id, quantity FROM analytics.orders_fact ORDER BY 1").fetchall() == [
+            ("o1", 4), ("o2", 2),
+        ]  # fmt: skip

@@ -106,6 +106,7 @@ def reference(rows, descending):
     return kept
 
 
+@pytest.mark.parametrize("engine", ["sail"], indirect=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=30), descending=st.booleans())
 @example(rows=[("'a'", "1", "NULL"), ("'a'", "1", "NULL")], descending=True)

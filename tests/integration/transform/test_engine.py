@@ -1,8 +1,12 @@
-"""The sail engine: starts, stops, and its settings."""
+"""Both engines: they start, stop, and their settings."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from pyspark.sql import functions as F
@@ -15,7 +19,7 @@ from cloud_etl.errors import EngineError, UsageError
 
 def test_an_engine_starts_and_stops_several_times_in_one_process(tmp_path):
     for _ in range(2):
-        with SparkManager(EngineSpec(memory="256MB"), 1, tmp_path) as manager:
+        with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
             assert manager.session is manager.session
             assert manager.session.range(3).count() == 3
     manager.stop()
@@ -42,8 +46,8 @@ def test_an_engine_that_is_none_is_refused(tmp_path):
 
 
 def test_the_memory_pool_is_a_limit_and_says_what_to_raise(tmp_path):
-    with SparkManager(EngineSpec(memory="1MB"), 1, tmp_path) as manager:
-        many = manager.session.range(2_000_000)
+    with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
+        many = manager.session.range(20_000_000)
         with (
             pytest.raises(EngineError, match=r"adding up needs more .* raise engine\.memory"),
             engine_errors("adding up"),
@@ -52,7 +56,7 @@ def test_the_memory_pool_is_a_limit_and_says_what_to_raise(tmp_path):
 
 
 def test_a_dead_engine_is_told_at_once_and_not_after_minutes(tmp_path):
-    manager = SparkManager(EngineSpec(memory="256MB"), 1, tmp_path)
+    manager = SparkManager(EngineSpec(memory="512MB"), 1, tmp_path)
     session = manager.session
     manager._engine._server.stop()
     with pytest.raises(EngineError, match="the engine died"), engine_errors("counting"):
@@ -64,3 +68,57 @@ def test_nothing_of_the_engine_is_written_to_the_terminal(session, capfd):
     session.range(10).count()
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+@pytest.mark.xdist_group("spark_alone")
+def test_the_jvm_of_spark_ends_with_the_engine_and_leaves_nothing_behind(tmp_path):
+    """In a process of its own: PySpark knows one JVM per process."""
+    code = f"""
+import os, signal, sys
+from pathlib import Path
+from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
+handler, path = signal.getsignal(signal.SIGINT), list(sys.path)
+manager = SparkManager(EngineSpec(name="spark", memory="1GB"), 1, Path({str(tmp_path)!r}))
+for rows in (3, 2):
+    assert manager.session.range(rows).count() == rows
+    assert manager.session is manager.session
+    jvm = manager._engine._gateway.proc
+    manager.stop()
+    assert jvm.poll() is not None
+manager.stop()
+assert (signal.getsignal(signal.SIGINT), sys.path) == (handler, path)
+assert not any(Path({str(tmp_path)!r}, "spill").iterdir())
+assert manager.session.range(1).count() == 1
+print(manager._engine._gateway.proc.pid)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == -9, done.stderr
+    assert done.stderr == ""
+    # A JVM whose Python was killed ends by itself: its standard input is closed.
+    jvm = Path("/proc", done.stdout.strip())
+    deadline = time.monotonic() + 60
+    while jvm.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not jvm.exists()
+
+
+def test_spark_that_cannot_be_reached_is_told_without_its_token(tmp_path):
+    spec = EngineSpec(name="spark", master="sc://127.0.0.1:1/;token=hush")
+    with pytest.raises(EngineError, match=r"did not start on sc://127.0.0.1:1/") as raised:
+        _ = SparkManager(spec, 1, tmp_path).session
+    assert "hush" not in str(raised.value)
+
+
+def test_a_setting_that_stops_spark_is_told_in_its_words(tmp_path):
+    code = f"""
+from pathlib import Path
+from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
+spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.extraJavaOptions": "-XX:Nonsense"}})
+SparkManager(spec, 1, Path({str(tmp_path)!r})).session
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
+    assert "EngineError: the spark engine did not start on local[1]: " in done.stderr
+    assert "Nonsense" in done.stderr

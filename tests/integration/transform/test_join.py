@@ -40,7 +40,9 @@ def test_a_name_that_is_there_already_is_refused(shop):
 
 
 def test_a_repeated_key_in_the_reference_stops_the_run_and_says_how_many(shop):
-    with pytest.raises(StepFailedError, match=r"join with twice: 1 keys \(pid\) are there more than once"):
+    with pytest.raises(
+        StepFailedError, match=r"join with twice: keys \(pid\) that are there more than once: 1, so rows would multiply"
+    ):
         shop.run(ORDERS, {"join": {"with": "twice", "on": "pid"}})
 
 

@@ -86,6 +86,7 @@ STEPS = st.lists(
 ROWS = st.lists(st.tuples(st.sampled_from("abz"), st.integers(-1, 2), st.sampled_from("1x")), min_size=1, max_size=12)
 
 
+@pytest.mark.parametrize("engine", ["sail"], indirect=True)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, steps=STEPS)
 def test_every_row_is_accounted_for_whatever_the_steps(lab, rows, steps):

@@ -379,21 +379,13 @@ def test_a_window_over_the_rows_gives_each_row_its_own(findings):
     assert findings(HEAD + "transform:\n  - make: {x: sum(amount) over (partition by order_id)}\n" + OUTPUT) == []
 
 
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("cloud_etl.etl_load_ledger", "holds what cloud-etl itself remembers"),
-        ("CLOUD_ETL.mine", "holds what cloud-etl itself remembers"),
-        ('s.t"; drop table x', "letters, digits"),
-        ("s.t\\nu", "letters, digits"),
-    ],
-)
-def test_tables_of_cloud_etl_itself_and_names_that_look_like_sql_are_refused(table, message):
-    with pytest.raises(ValueError, match=message):
-        LoadSpec(table=table.replace("\\n", "\n"))
+@pytest.mark.parametrize("table", ["cloud_etl.etl_load_ledger", "CLOUD_ETL.mine"])
+def test_tables_of_cloud_etl_itself_are_refused(table):
+    with pytest.raises(ValueError, match="holds what cloud-etl itself remembers"):
+        LoadSpec(table=table)
 
 
-@pytest.mark.parametrize("table", ["shop.sales_fact", "Größe.t 1", "s.a-b$c"])
+@pytest.mark.parametrize("table", ["shop.sales_fact", "Größe.t 1", "s.a-b$c", 's.t"; drop table x'])
 def test_odd_names_of_tables_are_names(table):
     assert LoadSpec(table=table).table == table
 

@@ -50,7 +50,12 @@ class World:
 
     def publish(self, written: Written, run_id: str = "r1", **output: object):
         spec = OutputSpec(**{"name": "sales", **output})
-        return self.publisher(run_id).publish(spec, written, self.batch, self.empty)
+        return self.publisher(run_id).publish(spec, written, self.new_files(run_id), self.empty)
+
+    def new_files(self, run_id: str) -> Batch:
+        """The batch of a run that found new content under the same name."""
+        [ref] = self.batch.files
+        return replace(self.batch, files=(replace(ref, etag=run_id.replace("r", "e")),))
 
     def listing(self) -> list[str]:
         return sorted(info.key for info in self.store.list("processed-data"))

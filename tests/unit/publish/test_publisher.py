@@ -161,6 +161,14 @@ def test_the_newest_complete_run_is_the_latest_whatever_its_date(world):
     assert manifest.latest(world.store, "sale") is None
 
 
+def test_a_run_withdraws_what_a_failed_run_published_from_the_same_files(world):
+    world.publish(world.frame(({}, table(1, 2))), run_id="r1")
+    world.publish(world.frame(({}, table(7))), run_id="r2")
+    spec = OutputSpec(name="sales")
+    world.publisher("r3").publish(spec, world.frame(({}, table(1, 2))), world.new_files("r1"), world.empty)
+    assert {key.split("/")[2] for key in world.listing()} == {"run_r2", "run_r3"}
+
+
 def age(world, folder, days):
     for info in world.store.list(folder):
         then = time.time() - days * 86_400

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FAULTS_AT_ONCE = 50_000
-# The time to plan a query grows with the square of its expressions: 400 casts in one take three times as long.
-_COLUMNS_AT_ONCE = 64
 _ARROW = {
     "string": pa.string(), "json": pa.string(), "integer": pa.int32(), "bigint": pa.int64(), "double": pa.float64(),
     "boolean": pa.bool_(), "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"),

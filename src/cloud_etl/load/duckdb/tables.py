@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.ledger import TableCount
 from cloud_etl.errors import TargetError
 from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
 from cloud_etl.load.ddl import TablePlan, plan_table
-from cloud_etl.load.dialect import qualified, quote
+from cloud_etl.load.dialect import quote
 from cloud_etl.load.duckdb import catalog
 from cloud_etl.load.duckdb.session import translated
-from cloud_etl.load.modes import MODES, Merge
+from cloud_etl.load.table_load import TableLoad, load_table
 from cloud_etl.storage.parquet_queries import read_parquet
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadTask, Publication
     from cloud_etl.load.duckdb.session import Session
 
@@ -57,30 +57,15 @@ def plan_job(session: Session, task: LoadTask) -> Job:
 
 def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
     """Run a job and give the warehouse's own counts."""
-    spec, publication = job.task.spec, job.task.publication
-    with translated(f"loading {spec.table}"):
-        for statement in (*job.plan.widenings, *job.plan.statements):
-            session.change(statement)
-        if not job.plan.columns and not job.exists:
-            return TableCount(spec.table, publication.output, spec.mode, publication.rows, 0, 0, 0, 0, 0)
-        target = qualified(spec.table)
-        rows_before = session.number(f"SELECT count(*) FROM {target}")
-        if not job.plan.columns:
-            # An empty output of unknown columns: only `replace` has something to do.
-            deleted = session.change(f"DELETE FROM {target}") if spec.mode == "replace" else 0
-            copied = inserted = 0
-        else:
-            _create_batch(session, job)
-            _check_values(session, job)
-            merge = Merge(
-                target, BATCH, job.plan.columns, spec.keys, job.plan.extras, rows_before, run_at, catalog.DIALECT
-            )
-            moved = MODES[spec.mode](merge, session)
-            copied, inserted, deleted = moved.copied, moved.inserted, moved.deleted
-        rows_after = session.number(f"SELECT count(*) FROM {target}")
-    return TableCount(
-        spec.table, publication.output, spec.mode, publication.rows, copied, rows_before, inserted, deleted, rows_after
-    )
+    plan = replace(job.plan, statements=(*job.plan.widenings, *job.plan.statements))
+
+    def make_batch() -> str:
+        _create_batch(session, job)
+        _check_values(session, job)
+        return BATCH
+
+    with translated(f"loading {job.task.spec.table}"):
+        return load_table(session, TableLoad(job.task, plan, job.exists, catalog.DIALECT), run_at, make_batch)
 
 
 def _check_files(publication: Publication, file_columns: Mapping[str, str]) -> None:

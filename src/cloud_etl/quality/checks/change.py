@@ -42,7 +42,7 @@ class VolumeChange(BatchCheck):
         usual = median(earlier)
         passed = abs(facts.rows - usual) <= round(self.max_change * usual, 6)
         change = f"{(facts.rows - usual) / usual:+.1%}" if usual else f"{facts.rows:+,} rows"
-        seen = f"{facts.rows:,} rows, {change} against the median of {len(earlier)} runs ({usual:,.0f})"
+        seen = f"{facts.rows:,} rows, {change} against the median of the last {_runs(len(earlier))} ({usual:,.0f})"
         return Verdict(passed, f"{seen}, wanted within {self.max_change:.1%}")
 
 
@@ -72,7 +72,11 @@ class NullShareChange(BatchCheck):
         if not earlier or nulls is None or not facts.rows:
             return Verdict(True, _NO_HISTORY if facts.rows else "no row to look at")
         share, usual = nulls / facts.rows, fmean(earlier)
-        seen = f"{share:.2%} of {self.column} is null, {usual:.2%} over the last {len(earlier)} runs"
+        seen = f"{share:.2%} of {self.column} is null, {usual:.2%} over the last {_runs(len(earlier))}"
         return Verdict(
             round(abs(share - usual), 9) <= self.max_change, f"{seen}, wanted within {self.max_change:.2%} points"
         )
+
+
+def _runs(number: int) -> str:
+    return "run" if number == 1 else f"{number} runs"

@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import address, column
+from cloud_etl.engines.marked_frame import column
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import kind_of
@@ -100,9 +101,9 @@ class Unique(ComparingCheck):
         keys = marked.frame.where(self._whole_key).groupBy(*names)
         counted = keys.agg(F.count(F.when(marked.alive, 1)).alias("rows"), first)
         with engine_errors(f"check {self.label}", marked.probes):
-            counted.where(F.col("rows") > 1).drop("rows").write.parquet(address(folder))
-        files = sorted(address(path) for path in folder.rglob("*.parquet") if pq.read_metadata(path).num_rows)
-        return context.session.read.parquet(*files) if files else None
+            write_files(counted.where(F.col("rows") > 1).drop("rows").write, context.session, folder)
+        files = sorted(path for path in folder.rglob("*.parquet") if pq.read_metadata(path).num_rows)
+        return read_files(context.session, files) if files else None
 
     def _same_key(self, repeated: DataFrame) -> Column:
         return reduce(

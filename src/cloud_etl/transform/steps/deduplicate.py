@@ -13,8 +13,9 @@ from uuid import uuid4
 from pydantic import Field, field_validator
 
 from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import FATE, Fate, address, column
+from cloud_etl.engines.marked_frame import FATE, Fate, column
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
 
@@ -98,12 +99,13 @@ class Deduplicate(Step):
         counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
-        kept.write.parquet(address(folder / "hashes"))
+        session = frame.frame.sparkSession
+        write_files(kept.write, session, folder / "hashes")
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
-            suspects = frame.frame.sparkSession.read.parquet(address(folder / "hashes"))
+            suspects = read_files(session, [folder / "hashes"])
             ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(_HASH))
-            ranked.where(F.col(_RANK) > 1).select(ROW_ID).write.parquet(address(folder / "surplus"))
+            write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
             frame = self._marked(frame, fate, folder / "surplus")
         else:
             frame = frame.mark(F.lit(False), fate)
@@ -116,7 +118,7 @@ class Deduplicate(Step):
         rows, _ = _footers(folder, ROW_ID)
         if not rows:
             return frame.mark(F.lit(False), fate)
-        surplus = frame.frame.sparkSession.read.parquet(address(folder)).withColumn(_SURPLUS, F.lit(True))
+        surplus = read_files(frame.frame.sparkSession, [folder]).withColumn(_SURPLUS, F.lit(True))
         if rows <= _BROADCAST_ROWS:
             surplus = F.broadcast(surplus)
         order = frame.frame.columns

@@ -87,8 +87,8 @@ class Join(Step):
         if repeated and self.on_fan_out == "fail":
             keys = ", ".join(self._keys.values())
             raise StepFailedError(
-                f"{self.label} with {self.with_}: {repeated} keys ({keys}) are there more than once, so rows would "
-                "multiply. Nothing was published; deduplicate the reference, or set on_fan_out: allow."
+                f"{self.label} with {self.with_}: keys ({keys}) that are there more than once: {repeated}, so rows "
+                "would multiply. Nothing was published; deduplicate the reference, or set on_fan_out: allow."
             )
         side = F.broadcast(reference) if rows <= _BROADCAST_ROWS else reference
         same = [column(own) == F.col(f"{_KEY}{place}") for place, own in enumerate(self._keys)]

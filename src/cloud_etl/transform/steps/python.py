@@ -55,6 +55,7 @@ class Python(Step):
         """Call the function; what it builds is lazy unless the function itself runs it."""
         with _importable(context.project):
             function = self._load(context.project)
+            _travel_by_value(context.project)
             result = self._call(function, frame.frame.drop(FATE), context.project)
         # What the function built is analysed only here.
         with analysis_errors(f"{self.label} {self.function}", frame.columns):
@@ -112,6 +113,21 @@ def _import(name: str, project: Path) -> ModuleType:
             del sys.modules[known]
     importlib.invalidate_caches()
     return importlib.import_module(name)
+
+
+def _travel_by_value(project: Path) -> None:
+    """Send the project's functions whole to the processes that run them, which do not have its folder on their path."""
+    from pyspark import cloudpickle
+
+    for module in list(sys.modules.values()):
+        place = getattr(module, "__file__", None)
+        if place is not None and _is_code_of(project, Path(place)):
+            cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]  # it has no types
+
+
+def _is_code_of(project: Path, path: Path) -> bool:
+    root = project.resolve()
+    return path.resolve().is_relative_to(root) and "site-packages" not in path.relative_to(path.anchor).parts
 
 
 def _place(exc: Exception, project: Path) -> str:

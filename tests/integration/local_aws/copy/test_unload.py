@@ -82,7 +82,7 @@ def test_parquet_keeps_types_and_values(table, place) -> None:
     assert one == {
         "id": 1, "name": 'a|"b', "amount": Decimal("1.50"), "ts": datetime.datetime(2024, 2, 29, 10, 11, 12, 500000),
         "z": datetime.datetime(2024, 2, 29, 8, tzinfo=datetime.UTC), "ok": True, "d": datetime.date(2024, 2, 29),
-        "f": 0.1, "s": '{"k": [1]}',
+        "f": 0.1, "s": '{"k":[1]}',
     }  # fmt: skip
     assert [value for key, value in nothing.items() if key != "id"] == [None] * 8
     assert (last["name"], last["f"]) == ("x\ny\\", 1e300)
@@ -202,6 +202,11 @@ def test_quotes_in_the_query_are_doubled_or_escaped(table, place) -> None:
 def test_what_redshift_refuses_is_refused(table, place, query, options, text) -> None:
     assert table.refused(f"unload ('{query}') to '{place.uri}' iam_role default {options}")["M"] == text
     assert place.keys() == []
+
+
+def test_two_columns_may_have_one_name(table, place) -> None:
+    table.unload("select 1, 2, json_parse('[1, 2]')", place.uri, "header")
+    assert text(place).splitlines()[1] == "1|2|[1,2]"
 
 
 def test_limit_inside_is_fine(table, place) -> None:

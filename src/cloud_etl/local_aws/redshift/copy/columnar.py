@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_etl.local_aws.redshift.copy.binary import arrow_type
-from cloud_etl.local_aws.redshift.copy.failures import SCAN_ERROR, ScanError, ScanFault, detailed, s3_failures
+from cloud_etl.local_aws.redshift.copy.failures import (
+    SCAN_ERROR,
+    ScanError,
+    ScanFault,
+    detailed,
+    s3_exception,
+    s3_failures,
+)
 from cloud_etl.local_aws.redshift.copy.parquet_schema import SchemaCheck, file_url
 from cloud_etl.local_aws.redshift.port import RedshiftError
 
@@ -97,6 +104,8 @@ class ColumnarReader:
             raise self._unreadable(file, exc) from exc
         except pa.ArrowInvalid as exc:
             raise self._no_parquet(file, b"") from exc
+        if len(footer) < _FOOTER_BYTES:
+            raise self._unreadable(file, s3_exception("InternalError"))
         if footer[-4:] != b"PAR1":
             raise self._no_parquet(file, footer[-4:])
         try:
@@ -106,13 +115,14 @@ class ColumnarReader:
             raise self._no_parquet(file, footer[-4:]) from exc
 
     def _row_group(self, file: SourceFile, metadata: pq.FileMetaData, group: int) -> Iterator[list[pa.Array]]:
-        size = metadata.row_group(group).total_byte_size
-        rows = max(1, metadata.row_group(group).num_rows)
+        found = metadata.row_group(group)
+        size, rows = found.total_byte_size, max(1, found.num_rows)
+        fetched = sum(found.column(place).total_compressed_size for place in range(found.num_columns))
         batch = min(_BATCH_ROWS, max(256, _BATCH_BYTES * rows // max(1, size)))
         source = pa.PythonFile(self._objects.open(file.address, file.size_bytes), mode="r")
         # A small row group is fetched at once, in parallel ranges; a large one as it is decoded.
         settings: dict[str, bool | int] = {"pre_buffer": True}
-        if size > _BUFFERED_BYTES:
+        if fetched > _BUFFERED_BYTES:
             settings = {"pre_buffer": False, "buffer_size": 4 << 20}
         opened = pq.ParquetFile(source, metadata=metadata, coerce_int96_timestamp_unit="us", **settings)
         for read in opened.iter_batches(batch_size=batch, row_groups=[group], use_threads=False):

@@ -54,14 +54,17 @@ class Objects:
 
     def __init__(self, settings: S3Settings, authorization: Authorization) -> None:
         """Store how to reach S3; a role stands for the credentials of the server's settings."""
-        own = bool(authorization.access_key_id)
+        keys = (settings.access_key_id, settings.secret_access_key, settings.session_token)
+        if authorization.access_key_id:
+            keys = (authorization.access_key_id, authorization.secret_access_key, authorization.session_token)
         self._region = settings.region
         self._spec = S3Spec(
             endpoint=settings.endpoint,
             region=settings.region,
             path_style=settings.path_style,
-            access_key_id=authorization.access_key_id if own else settings.access_key_id,
-            secret_access_key=SecretStr(authorization.secret_access_key if own else settings.secret_access_key),
+            access_key_id=keys[0],
+            secret_access_key=SecretStr(keys[1]),
+            session_token=SecretStr(keys[2]) if keys[2] else None,
         )
         self._client = cache(self._connect)
         self._store = cache(self._open)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 _AHEAD = 3
 _Item = bytes | BaseException | None
 
 
-def pumped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def pumped(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
     """The same chunks, made by a thread while the caller works on those before; what it raises is raised here."""
     items: queue.Queue[_Item] = queue.Queue(_AHEAD)
     given_up = threading.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -91,21 +92,18 @@ def run_unload(
     """
     statement = parse_unload(sql)
     refuse_limit(statement.query)
-    statement = replace(statement, query=translate(statement.query))
-    book = Journal(journal, session)
-    unloader = Unloader(statement, Objects(session.s3, statement.authorization))
-    failed = True
+    unloader = Unloader(
+        replace(statement, query=translate(statement.query)), Objects(session.s3, statement.authorization)
+    )
+    book, done, failed = Journal(journal, session), unloader.written, True
     try:
         unloader.run(backend)
         failed = False
     finally:
-        done = unloader.written
-        book.write_unload(
-            Unload(statement.target, statement.format, statement.compression, done.rows, done.files, done.bytes, failed)
-        )
-    return UnloadResult(
-        done.rows, done.files, session.query_id, (f"UNLOAD completed, {done.rows} record(s) unloaded successfully.",)
-    )
+        counts = (done.rows, done.files, done.bytes)
+        book.write_unload(Unload(statement.target, statement.format, statement.compression, *counts, failed))
+    notice = f"UNLOAD completed, {done.rows} record(s) unloaded successfully."
+    return UnloadResult(done.rows, done.files, session.query_id, (notice,))
 
 
 @dataclass(slots=True)
@@ -136,7 +134,9 @@ class _Copy:
 
     def _load(self, backend: Backend, chunks: Iterator[bytes]) -> None:
         if self.statement.load:
-            backend.copy_in(f"COPY {self.target.sql} FROM STDIN (FORMAT binary)", pumped(chunks))
+            # Closed here and now, whatever happens: the thread must not read on for a COPY that was refused.
+            with closing(pumped(chunks)) as ahead:
+                backend.copy_in(f"COPY {self.target.sql} FROM STDIN (FORMAT binary)", ahead)
             return
         for _ in chunks:
             pass

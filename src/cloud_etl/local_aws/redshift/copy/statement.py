@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cloud_etl.local_aws.redshift.copy.tokens import tokenize
-from cloud_etl.local_aws.redshift.port import RedshiftError
-
 Format = Literal["TEXT", "CSV", "JSON", "FIXEDWIDTH", "PARQUET", "ORC", "AVRO"]
 Compression = Literal["", "GZIP", "ZSTD", "BZIP2", "LZOP"]
 COLUMNAR = ("PARQUET", "ORC")
@@ -118,24 +115,3 @@ class UnloadStatement:
     clean_path: bool = False
     extension: str | None = None
     region: str | None = None
-
-
-def is_copy(sql: str) -> bool:
-    """Whether a statement is COPY from S3 (or another of Redshift's sources), not PostgreSQL's own COPY."""
-    try:
-        tokens = tokenize(sql)
-    except RedshiftError:
-        return False
-    if not tokens or not tokens[0].says("COPY"):
-        return False
-    source = next((place for place, token in enumerate(tokens) if token.says("FROM")), len(tokens))
-    return source + 1 < len(tokens) and tokens[source + 1].kind == "string" and "://" in tokens[source + 1].text
-
-
-def is_unload(sql: str) -> bool:
-    """Whether a statement is UNLOAD."""
-    try:
-        tokens = tokenize(sql)
-    except RedshiftError:
-        return False
-    return bool(tokens) and tokens[0].says("UNLOAD")

@@ -93,8 +93,12 @@ def find_target(statement: CopyStatement, backend: Backend) -> Target:
         RedshiftError: there is no such table or column, an identity column is named without EXPLICIT_IDS, or a
             column left out can neither be null nor fill itself.
     """
-    name = _qualified(statement.schema, statement.table)
-    rows = backend.rows(_QUERY.format(name=literal(name)))
+    schema, table = statement.schema, statement.table
+    rows = backend.rows(_QUERY.format(name=literal(_qualified(schema, table))))
+    if not rows:
+        # Quoted or not, names are kept in lower case unless the session asks for the case to count.
+        schema, table = schema.lower() if schema else None, table.lower()
+        rows = backend.rows(_QUERY.format(name=literal(_qualified(schema, table))))
     if not rows:
         raise RedshiftError(f"Cannot COPY into nonexistent table {statement.table}", sqlstate="42P01")
     every = [_column(row) for row in rows]
@@ -103,7 +107,7 @@ def find_target(statement: CopyStatement, backend: Backend) -> Target:
     for column in left_out:
         if column.not_null and not column.fills_itself:
             raise RedshiftError(f"Cannot insert a NULL value into column {column.name}")
-    return Target(statement.schema, statement.table, int(rows[0][6] or 0), columns)
+    return Target(schema, table, int(rows[0][6] or 0), columns)
 
 
 def quoted(name: str) -> str:
@@ -125,16 +129,17 @@ def _chosen(statement: CopyStatement, every: Sequence[TableColumn]) -> tuple[Tab
     if not statement.columns:
         return tuple(column for column in every if statement.explicit_ids or not column.identity)
     by_name = {column.name: column for column in every}
-    for name in statement.columns:
+    names = [name if name in by_name else name.lower() for name in statement.columns]
+    for name in names:
         if name not in by_name:
             raise RedshiftError(
                 f'column "{name}" of relation "{statement.table}" does not exist', sqlstate="42703"
             )  # fmt: skip
         if by_name[name].identity and not statement.explicit_ids:
             raise RedshiftError("cannot set an identity column to a value", sqlstate="0A000")
-    if len(set(statement.columns)) < len(statement.columns):
+    if len(set(names)) < len(names):
         raise RedshiftError("a column is named more than once in the column list of COPY", sqlstate="42701")
-    return tuple(by_name[name] for name in statement.columns)
+    return tuple(by_name[name] for name in names)
 
 
 def _column(row: tuple[str | None, ...]) -> TableColumn:

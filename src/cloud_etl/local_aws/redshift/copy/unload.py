@@ -14,7 +14,7 @@ from urllib.parse import quote
 from cloud_etl.local_aws.redshift.copy.objects import Objects, S3Address
 from cloud_etl.local_aws.redshift.copy.tokens import tokenize
 from cloud_etl.local_aws.redshift.copy.unload_files import Row, Writer, open_writer
-from cloud_etl.local_aws.redshift.copy.unload_query import QueryColumn, columns_of, rows_of
+from cloud_etl.local_aws.redshift.copy.unload_query import Query, QueryColumn
 from cloud_etl.local_aws.redshift.port import RedshiftError
 
 if TYPE_CHECKING:
@@ -86,11 +86,12 @@ class Unloader:
         Raises:
             RedshiftError: the query fails, the destination holds objects, or S3 refuses.
         """
-        columns = columns_of(self._statement.query, backend)
+        query = Query(self._statement.query, backend)
+        columns = query.columns
         kept, partitions = self._split(columns)
         self._clear()
         with tempfile.TemporaryDirectory(prefix="unload-") as folder:
-            for row in rows_of(self._statement.query, backend):
+            for row in query.rows():
                 self._add(row, kept, partitions, columns, Path(folder))
             if not self._numbers and self._statement.format != "PARQUET" and not partitions:
                 self._part("", [columns[place] for place in kept], Path(folder))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,29 +52,46 @@ class QueryColumn:
         return shown
 
 
-def columns_of(query: str, backend: Backend) -> list[QueryColumn]:
-    """Names and types of the query's columns.
+class Query:
+    """The query of an UNLOAD; two of its columns may have one name."""
 
-    Raises:
-        RedshiftError: PostgreSQL refuses the query.
-    """
-    # A table without rows: COPY TO says nothing about types, and the port gives texts alone.
-    backend.execute(f"create temporary table {_PROBE} as select * from (\n{query}\n) as unloaded limit 0")
-    try:
-        rows = backend.rows(_QUERY)
-    finally:
-        backend.execute(f"drop table pg_temp.{_PROBE}")
-    return [_column(name or "", base or "", int(modifier or -1)) for name, base, modifier in rows]
+    def __init__(self, sql: str, backend: Backend) -> None:
+        """Look up names and types of the columns.
 
+        Raises:
+            RedshiftError: PostgreSQL refuses the query.
+        """
+        self._backend = backend
+        header = b"".join(
+            backend.copy_out(f"COPY (select * from (\n{sql}\n) as unloaded limit 0) TO STDOUT (FORMAT csv, HEADER)")
+        )
+        names = next(csv.reader(io.StringIO(header.decode())), [])
+        self._aliases = [f"_{number}" for number in range(len(names))]
+        self._source = f"(\n{sql}\n) as unloaded ({', '.join(self._aliases)})"
+        self.columns = [replace(column, name=name) for column, name in zip(self._types(), names, strict=True)]
 
-def rows_of(query: str, backend: Backend) -> Iterator[Row]:
-    """Every row, its values in text format, None for null."""
-    rest = b""
-    for chunk in backend.copy_out(f"COPY (\n{query}\n) TO STDOUT"):
-        # In this format a newline is always the end of a row.
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield [_value(text) for text in line.decode().split("\t")]
+    def rows(self) -> Iterator[Row]:
+        """Every row, its values in text format, None for null."""
+        # SUPER leaves Redshift as JSON without blanks.
+        wanted = ", ".join(
+            f"redshift_catalog.compact({alias})" if column.type == "jsonb" else alias
+            for alias, column in zip(self._aliases, self.columns, strict=True)
+        )
+        rest = b""
+        for chunk in self._backend.copy_out(f"COPY (select {wanted} from {self._source}) TO STDOUT"):
+            # In this format a newline is always the end of a row.
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                yield [_value(text) for text in line.decode().split("\t")]
+
+    def _types(self) -> list[QueryColumn]:
+        # A table without rows: COPY TO says nothing about types, and the port gives texts alone.
+        self._backend.execute(f"create temporary table {_PROBE} as select * from {self._source} limit 0")
+        try:
+            rows = self._backend.rows(_QUERY)
+        finally:
+            self._backend.execute(f"drop table pg_temp.{_PROBE}")
+        return [_column(name or "", base or "", int(modifier or -1)) for name, base, modifier in rows]
 
 
 def _value(text: str) -> str | None:

@@ -89,8 +89,9 @@ class RowReader:
         """Columns, and per record its first field that is wrong."""
         arrays: list[pa.Array] = []
         faults: dict[int, tuple[int, ValueFault]] = {}
+        texts = list(zip(*(record.fields for record in records), strict=True)) or [()] * len(self._readers)
         for place, reader in enumerate(self._readers):
-            array, wrong = reader.read([record.fields[place] for record in records])
+            array, wrong = reader.read(texts[place])
             arrays.append(array)
             for row, fault in wrong.items():
                 faults.setdefault(row, (place, fault))

@@ -49,11 +49,10 @@ class ColumnReader:
         """Values, null where one is wrong, and what is wrong by place."""
         if self.column.type == "super":
             return self._one_by_one(texts)
-        present = [self._or_null(text) for text in texts]
-        quick = self._quick(present)
+        quick = self._quick(texts)
         if quick is not None and not (self.column.not_null and quick.null_count):
             return quick, {}
-        return self._one_by_one(present)
+        return self._one_by_one([self._or_null(text) for text in texts])
 
     def _or_null(self, text: Field) -> Field:
         if text is None or text == self.rows.null_as:
@@ -64,14 +63,15 @@ class ColumnReader:
             return None if self.rows.empty_as_null else text
         return None if self.rows.blanks_as_null and text.isspace() else text
 
-    def _quick(self, texts: list[Field]) -> pa.Array | None:
+    def _quick(self, texts: Sequence[Field]) -> pa.Array | None:
+        """All values by kernels of Arrow; None where any text is not of the plainest form."""
         kind = self.column.type
         pattern = _PLAIN.get(kind)
         formatted = (kind == "date" and self.rows.date_format) or (kind == "timestamp" and self.rows.time_format)
         if formatted or not (pattern or self.column.is_text):
             return None
         try:
-            array = pa.array(texts, pa.string())
+            array = self._nulled(pa.array(texts, pa.string()))
             if self.column.is_text:
                 return self._quick_text(array)
             if not pc.all(pc.match_substring_regex(array, pattern), min_count=0).as_py():
@@ -79,6 +79,17 @@ class ColumnReader:
             return array.cast(arrow_type(self.column))
         except (pa.ArrowInvalid, UnicodeEncodeError):
             return None
+
+    def _nulled(self, array: pa.Array) -> pa.Array:
+        """What `_or_null` does, for a whole column."""
+        null = pc.equal(array, self.rows.null_as)
+        if not self.column.is_text:
+            array = pc.utf8_trim_whitespace(array)
+        if not self.column.is_text or self.rows.empty_as_null:
+            null = pc.or_(null, pc.equal(array, ""))
+        if self.column.is_text and self.rows.blanks_as_null:
+            null = pc.or_(null, pc.utf8_is_space(array))
+        return pc.if_else(null, None, array)
 
     def _quick_text(self, array: pa.Array) -> pa.Array | None:
         if self.column.type == "char" or self.rows.trim_blanks:

@@ -1,7 +1,7 @@
-"""The benchmark's job, written by hand in DuckDB SQL: `python benchmarks/rival_duckdb.py SALES.csv FOLDER`.
+"""The benchmark's job, written by hand in DuckDB SQL: `python benchmarks/rivals/duckdb_sql.py SALES FOLDER`.
 
-This is what an engineer who knows DuckDB writes for this one file: typed read with rejects kept, rows deduplicated,
-cleaned, checked, published as partitioned Parquet and loaded into a DuckDB file in one transaction, rows counted.
+SALES is a file or a glob. This is what an engineer who knows DuckDB writes: typed read with rejects kept, rows
+deduplicated, cleaned, checked, published as partitioned Parquet and loaded into a DuckDB file in one transaction.
 It keeps no journal and no lineage and cannot be run twice on the same file.
 """
 
@@ -80,7 +80,7 @@ SELECT 'sales_fact', count(*) FROM warehouse.analytics.sales_fact
 def main() -> None:
     """Run the job and print its counts as JSON."""
     parser = argparse.ArgumentParser(description="The hand-written rival of the benchmark.")
-    parser.add_argument("sales", type=Path)
+    parser.add_argument("sales")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", default="3GB")
@@ -92,9 +92,9 @@ def main() -> None:
         print(json.dumps(run(connection, args.sales, args.folder)))
 
 
-def run(connection: duckdb.DuckDBPyConnection, sales: Path, folder: Path) -> dict[str, int]:
+def run(connection: duckdb.DuckDBPyConnection, sales: str, folder: Path) -> dict[str, int]:
     """Take one sales file into the warehouse; gives rows by fate."""
-    connection.execute(READ, [str(sales)])
+    connection.execute(READ, [sales])
     for script in (REJECTS, CLEAN, PUBLISH, LOAD):
         for statement in script.format(folder=folder).split(";"):
             connection.execute(statement)

@@ -1,0 +1,1 @@
+"""The benchmark's job as people write it by hand, one file per library; each is a program of its own."""

@@ -1,0 +1,84 @@
+"""The questions the benchmarks answer: which inputs go through which contestants."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.compare import differences
+from benchmarks.contestants import ALL, DUCKDB, SAIL, Contestant, Once, run_once, warehouse
+from benchmarks.inputs import sales_files, wide_project
+from benchmarks.records import Input, Record, record
+
+SALES_COLUMNS = 9
+FILE_COUNTS = (1, 100, 10_000)
+COLUMN_COUNTS = (10, 100, 1_000)
+FILE_ROWS = 1_000_000
+CELLS = 10_000_000
+
+
+def retail(rows: Sequence[int], names: Sequence[str], repeats: int, at: str) -> Iterable[Record]:
+    """The retail job on one file, all contestants in turns; tables are compared with those of the DuckDB job."""
+    for count in rows:
+        source = sales_files(count, 1)
+        about = Input("retail", count, 1, SALES_COLUMNS, _size(source))
+        contestants = [ALL[name] for name in names]
+        found = _in_turns(contestants, source, about, repeats, at)
+        yield from (_compared(one, contestant) for one, contestant in zip(found, contestants, strict=True))
+
+
+def files(repeats: int, at: str) -> Iterable[Record]:
+    """The same records in 1, 100 and 10,000 files, in turns."""
+    sources = [sales_files(FILE_ROWS, count) for count in FILE_COUNTS]
+    runs: dict[int, list[Once]] = {count: [] for count in FILE_COUNTS}
+    for _ in range(repeats):
+        for count, source in zip(FILE_COUNTS, sources, strict=True):
+            runs[count].append(_once(SAIL, source))
+    for count, source in zip(FILE_COUNTS, sources, strict=True):
+        yield record(Input("files", FILE_ROWS, count, SALES_COLUMNS, _size(source)), SAIL.name, runs[count], at)
+
+
+def columns(repeats: int, at: str) -> Iterable[Record]:
+    """The same number of cells in 10, 100 and 1,000 columns, in turns."""
+    sources = [wide_project(CELLS, count) for count in COLUMN_COUNTS]
+    runs: dict[int, list[Once]] = {count: [] for count in COLUMN_COUNTS}
+    for _ in range(repeats):
+        for count, source in zip(COLUMN_COUNTS, sources, strict=True):
+            runs[count].append(_once(SAIL, source))
+    for count, source in zip(COLUMN_COUNTS, sources, strict=True):
+        yield record(Input("columns", CELLS // count, 1, count, _size(source)), SAIL.name, runs[count], at)
+
+
+def _in_turns(
+    contestants: Sequence[Contestant], source: Path, about: Input, repeats: int, at: str
+) -> list[Record]:  # fmt: skip
+    runs: dict[str, list[Once]] = {one.name: [] for one in contestants}
+    for _ in range(repeats):
+        for contestant in contestants:
+            runs[contestant.name].append(_once(contestant, source))
+    return [record(about, one.name, runs[one.name], at) for one in contestants]
+
+
+def _once(contestant: Contestant, source: Path) -> Once:
+    once = run_once(contestant, source)
+    found = once.measured
+    print(
+        f"{source.name}, {contestant.name}: exit {found.exit_code}, {found.cpu_seconds:.1f} CPU s, "
+        f"{found.wall_seconds:.1f} s, {found.peak_rss_bytes / 2**30:.2f} GiB, load {os.getloadavg()[0]:.1f}",
+        file=sys.stderr,
+    )
+    return once
+
+
+def _compared(found: Record, contestant: Contestant) -> Record:
+    reference = warehouse(DUCKDB)
+    if contestant is DUCKDB or not contestant.same_rows or found.exit_code or not reference.exists():
+        return found
+    return replace(found, differences=tuple(differences(warehouse(contestant), reference)))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.csv"))

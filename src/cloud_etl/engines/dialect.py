@@ -1,0 +1,64 @@
+"""Which PySpark a session speaks: the API of its functions, and how its engine reads a path.
+
+The functions of `pyspark.sql.functions` build expressions for a JVM of this process (classic) or for a server
+(Connect), told by a variable of the process. So a process may hold sessions of both kinds and uses one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+
+_CONNECT = "SPARK_CONNECT_MODE_ENABLED"
+_sail_sessions: WeakSet[SparkSession] = WeakSet()
+
+
+def speak_connect() -> None:
+    """From here on functions build expressions for a session with a server."""
+    os.environ[_CONNECT] = "1"
+
+
+def speak_classic() -> None:
+    """From here on functions build expressions for a session with a JVM of this process."""
+    os.environ.pop(_CONNECT, None)
+
+
+def speak_to(session: SparkSession) -> None:
+    """From here on functions build expressions for this session."""
+    if type(session).__module__.startswith("pyspark.sql.connect"):
+        speak_connect()
+    else:
+        speak_classic()
+
+
+def remember_sail(session: SparkSession) -> None:
+    """Note that the engine behind a session is Sail; all others are Spark."""
+    _sail_sessions.add(session)
+
+
+def is_sail(session: SparkSession) -> bool:
+    """Whether the engine behind a session is Sail."""
+    return session in _sail_sessions
+
+
+def read_files(session: SparkSession, paths: Iterable[Path]) -> DataFrame:
+    """Rows of Parquet files, or of a folder of them, whatever characters their paths hold; at least one path."""
+    # Without the option Spark takes [x] and {x} for a pattern; Sail does so in every path but a whole URI.
+    reader = session.read.option("__globPaths__", "false")
+    return reader.parquet(*(_address(session, path) for path in paths))
+
+
+def write_files(writer: DataFrameWriter, session: SparkSession, folder: Path) -> None:
+    """Write a frame of the session as Parquet below a folder, which must not exist."""
+    writer.parquet(_address(session, folder))
+
+
+def _address(session: SparkSession, path: Path) -> str:
+    return path.absolute().as_uri() if is_sail(session) else f"file://{path.absolute()}"

@@ -1,0 +1,230 @@
+"""Apache Spark: in a JVM of its own on this machine, on a cluster, or behind Spark Connect."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cloud_etl.engines import spark_settings as settings
+from cloud_etl.engines.dialect import speak_classic, speak_connect
+from cloud_etl.engines.java import require_java
+from cloud_etl.engines.spark_settings import Master
+from cloud_etl.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from py4j.java_gateway import JavaGateway  # type: ignore[import-untyped]  # py4j has no types
+    from pyspark.sql import SparkSession
+
+    from cloud_etl.domain.spec import EngineSpec
+
+_STOP_SECONDS = 20
+_CONNECT_SECONDS = 10
+# Settings that the start script of the JVM must see; others may hold secrets, and a command line is seen by all.
+_OF_THE_JVM = ("spark.driver.", "spark.jars", "spark.submit.", "spark.master", "spark.local.dir", "spark.app.name")
+# Those that spark-submit alone decides on, for a run that it started.
+_OF_SPARK_SUBMIT = (*_OF_THE_JVM, "spark.executor.", "spark.dynamicAllocation.", "spark.archives")
+# Set by spark-submit for the Python that it starts.
+SUBMITTED = "PYSPARK_GATEWAY_PORT"
+
+
+class Engine:
+    """A Spark application of this process, or a session with a Spark Connect server."""
+
+    def __init__(
+        self, spec: EngineSpec, cores: int, scratch: Path, store_settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Store the settings; scratch is where the engine may spill."""
+        self._spec = spec
+        self._cores = cores
+        self._scratch = scratch
+        self._store_settings = dict(store_settings or {})
+        self._gateway: JavaGateway | None = None
+        self._session: SparkSession | None = None
+
+    def start(self) -> SparkSession:
+        """Start Spark and give a session in UTC with ANSI mode on.
+
+        Raises:
+            EngineError: no Java, no such master, or Spark does not come up.
+        """
+        if SUBMITTED in os.environ:
+            self._session = self._attached()
+            return self._session
+        master = Master.parse(self._spec, self._cores)
+        self._session = self._connected(master) if master.is_connect else self._launched(master)
+        return self._session
+
+    def fit(self, size_bytes: int) -> None:
+        """Choose the number of shuffle partitions for input of that size, unless it is set."""
+        if self._session is not None and self._spec.shuffle_partitions is None:
+            wanted = settings.shuffle_partitions(size_bytes, self._cores)
+            self._session.conf.set("spark.sql.shuffle.partitions", str(wanted))
+
+    def stop(self) -> None:
+        """End the application and its JVM, or leave the server; calling it twice is harmless."""
+        session, self._session = self._session, None
+        gateway, self._gateway = self._gateway, None
+        if session is not None and gateway is None:
+            session.stop()
+        if gateway is not None:
+            _end_jvm(gateway)
+
+    def _connected(self, master: Master) -> SparkSession:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+
+        speak_connect()
+        wanted = settings.session_settings(self._spec, self._cores) | settings.as_text(self._spec.config)
+        try:
+            # The client would try for ten minutes before it says that nobody answers.
+            socket.create_connection(master.address, _CONNECT_SECONDS).close()
+            session: SparkSession = SparkSession.builder.remote(master.url).create()
+            for name, value in wanted.items():
+                session.conf.set(name, value)
+        except (OSError, PySparkException) as exc:
+            raise _not_started(settings.shown(master.url), type(exc).__name__) from None
+        return session
+
+    def _launched(self, master: Master) -> SparkSession:
+        require_java()
+        wanted = self._settings(master)
+        (self._scratch / "spill").mkdir(parents=True, exist_ok=True)
+        # A log file instead of the terminal: what a JVM says before its log is set up, and when it dies.
+        log = self._scratch / "spark.log"
+        speak_classic()
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
+        from pyspark.errors import PySparkException
+
+        try:
+            with _undisturbed():
+                self._gateway = _start_jvm(wanted, log)
+                return _session(self._gateway, wanted, sys.executable if master.is_here else None)
+        except (OSError, Py4JError, PySparkException) as exc:
+            said = _last_words(log) or type(exc).__name__
+            self.stop()
+            raise _not_started(settings.shown(master.url), said) from None
+
+    def _attached(self) -> SparkSession:
+        """A session in the JVM that spark-submit started this process from, with the master and sizes it was given."""
+        speak_classic()
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+        from pyspark.java_gateway import launch_gateway
+
+        wanted = settings.session_settings(self._spec, self._cores) | self._store_settings
+        wanted |= settings.as_text(self._spec.config)
+        open_to_change = {name: value for name, value in wanted.items() if not name.startswith(_OF_SPARK_SUBMIT)}
+        try:
+            with _undisturbed():
+                # The gateway is not kept: the JVM is not this engine's to end.
+                gateway = launch_gateway()  # type: ignore[no-untyped-call]  # PySpark has no types for it
+                return _session(gateway, open_to_change, None)
+        except (OSError, Py4JError, PySparkException) as exc:
+            raise _not_started("the master of spark-submit", type(exc).__name__) from None
+
+    def _settings(self, master: Master) -> dict[str, str]:
+        spec = self._spec
+        return {
+            **settings.session_settings(spec, self._cores),
+            **settings.context_settings(spec, master, self._scratch),
+            **settings.memory_settings(spec, master),
+            **self._store_settings,
+            **settings.as_text(spec.config),
+        }
+
+
+def _start_jvm(wanted: Mapping[str, str], log: Path) -> JavaGateway:
+    from pyspark import SparkConf
+    from pyspark.java_gateway import launch_gateway
+
+    conf = SparkConf(loadDefaults=False)
+    for name, value in wanted.items():
+        if name.startswith(_OF_THE_JVM):
+            conf.set(name, value)
+    with log.open("wb") as stream:
+        gateway: JavaGateway = launch_gateway(  # type: ignore[no-untyped-call]  # PySpark has no types for it
+            conf, {"stdout": stream, "stderr": subprocess.STDOUT}
+        )
+    return gateway
+
+
+def _session(gateway: JavaGateway, wanted: Mapping[str, str], python: str | None) -> SparkSession:
+    from pyspark import SparkConf, SparkContext
+    from pyspark.sql import SparkSession
+
+    conf = SparkConf(_jvm=gateway.jvm)
+    for name, value in wanted.items():
+        conf.set(name, value)
+    context = SparkContext(conf=conf, gateway=gateway)
+    if python is not None:
+        # Else the first python3 on the path, which need not have the libraries of this one.
+        context.pythonExec = os.environ.get("PYSPARK_PYTHON", python)
+    return SparkSession(context)
+
+
+def _end_jvm(gateway: JavaGateway) -> None:
+    from py4j.protocol import Py4JError
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    context = SparkContext._active_spark_context
+    try:
+        with contextlib.suppress(Py4JError, OSError):
+            if context is not None:
+                context.stop()
+            gateway.shutdown()
+    finally:
+        # PySpark keeps them for the next session, which would talk to a JVM that has gone.
+        SparkContext._active_spark_context = SparkContext._gateway = SparkContext._jvm = None
+        SparkSession._instantiatedSession = SparkSession._activeSession = None
+        # The JVM ends with its standard input.
+        process: subprocess.Popen[bytes] = gateway.proc
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Undo what starting Spark changes in this process: the handler of Ctrl-C, the import path, and its chatter."""
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    path = list(sys.path)
+    here = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT) if here else None
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _last_words(log: Path) -> str:
+    """The error that a JVM ended with, without its stack trace."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    words = [line.strip() for line in lines if "Exception" in line or "Error" in line]
+    return next((line for line in words if not line.startswith(("at ", "WARN", "WARNING"))), "")[:300]
+
+
+def _not_started(master: str, said: str) -> EngineError:
+    return EngineError(
+        f"the spark engine did not start on {master}: {said}. Nothing was read; "
+        "check engine.master and engine.config, and that the address answers."
+    )

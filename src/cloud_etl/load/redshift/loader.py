@@ -1,0 +1,114 @@
+"""Loads publications into Amazon Redshift, one transaction per request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cloud_etl.domain.schema import Column, Schema
+from cloud_etl.errors import ConfigError, Problem, TargetError
+from cloud_etl.load import bookkeeping
+from cloud_etl.load.checks import check_tasks
+from cloud_etl.load.ddl import plan_table
+from cloud_etl.load.redshift import catalog
+from cloud_etl.load.redshift.dialect import RedshiftDialect, folded
+from cloud_etl.load.redshift.export import export_table
+from cloud_etl.load.redshift.jobs import without_schema
+from cloud_etl.load.redshift.load import RequestLoad
+from cloud_etl.load.redshift.retry import Backoff
+from cloud_etl.load.redshift.session import Connector
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cloud_etl.domain.ledger import TableCount
+    from cloud_etl.domain.run import LoadRequest, LoadResult
+    from cloud_etl.domain.spec import LoadSpec
+    from cloud_etl.domain.warehouse import WarehouseSpec
+
+
+class Loader:
+    """Loads publications into Amazon Redshift.
+
+    A session is opened for each call and closed after it: a run may transform for an hour between two of them, and
+    temporary credentials and idle connections do not last so long.
+    """
+
+    def __init__(
+        self,
+        spec: WarehouseSpec,
+        root: Path,
+        *,
+        read_only: bool = False,
+        backoff: Backoff | None = None,
+        connector: type[Connector] | None = None,
+    ) -> None:
+        """Store the settings.
+
+        Args:
+            spec: the warehouse.
+            root: root of the project, for the path of a CA file.
+            read_only: refuse to load, for looks that must change nothing.
+            backoff: retries of a load.
+            connector: opens the sessions.
+        """
+        redshift = spec.redshift
+        if redshift is None:
+            raise ConfigError([Problem("the environment's warehouse is not Redshift; name warehouse.redshift")])
+        self._connector = (connector or Connector)(redshift, root)
+        self._read_only = read_only
+        self._backoff = backoff or Backoff()
+
+    def __enter__(self) -> Self:
+        """See that Redshift can be reached and takes the login, before any work is done for it.
+
+        Raises:
+            TargetError: it cannot; says host, port, user, credentials, TLS and what to do.
+            TemporaryError: a passing fault.
+        """
+        with self._connector.opened("look") as session:
+            session.rows("SELECT 1")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open between two calls."""
+
+    def loaded_files(self, pipeline: str) -> frozenset[str]:
+        """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+        with self._connector.opened("look") as session, session.doing(f"reading the ledger of {pipeline}"):
+            if catalog.describe(session, bookkeeping.FILES) is None:
+                return frozenset()
+            return bookkeeping.loaded_identities(session, pipeline)
+
+    def schema_of(self, table: str) -> Schema | None:
+        """Schema of `schema.table`, or None where there is no such table; without columns of other types."""
+        with self._connector.opened("look") as session, session.doing(f"looking at {table}"):
+            found = catalog.describe(session, table)
+        if found is None:
+            return None
+        columns = (Column(column.name, column.type, column.nullable) for column in found.columns if column.type)
+        return Schema(tuple(columns))
+
+    def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
+        """Statements that would create or evolve the table; VARCHAR widths are those of columns not yet measured."""
+        with self._connector.opened("plan") as session, session.doing(f"looking at {spec.table}"):
+            table = catalog.describe(session, spec.table)
+            plan = plan_table(spec, folded(schema), table, RedshiftDialect())
+            if plan.statements and table is None:
+                plan = without_schema(session, spec.table, plan)
+        return (*plan.widenings, *plan.statements)
+
+    def export(self, table: str, folder: Path, *, current_only: bool = False) -> tuple[Path, ...]:
+        """Write a table as Parquet in the types of staged files."""
+        with self._connector.opened("export") as session, session.doing(f"exporting {table}"):
+            return export_table(session, table, folder, current_only=current_only)
+
+    def load(self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None]) -> LoadResult:
+        """Load every task of the request in one transaction, with one row in the load ledger."""
+        if self._read_only:
+            raise TargetError("the warehouse was opened to look only; nothing was loaded.")
+        check_tasks(request, "the pre-flight")
+        return RequestLoad(self._connector, request, before_commit).run(self._backoff)

@@ -1,0 +1,41 @@
+"""How often a load is tried again, and how long it waits in between."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloud_etl.errors import TemporaryError
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that double, each drawn from zero to its length, so that loads which collided do not collide again."""
+
+    retries: int = 6
+    first_seconds: float = 0.5
+    most_seconds: float = 30.0
+
+
+class Retries:
+    """The retries of one load, whatever stopped it."""
+
+    def __init__(self, backoff: Backoff) -> None:
+        """Store how often and how long."""
+        self._backoff = backoff
+        self._used = 0
+
+    def wait(self, error: TemporaryError) -> None:
+        """Wait before the next try.
+
+        Raises:
+            TemporaryError: the one that was given, where there is no try left.
+        """
+        if self._used >= self._backoff.retries:
+            raise error
+        longest = min(self._backoff.most_seconds, self._backoff.first_seconds * 2**self._used)
+        self._used += 1
+        time.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret

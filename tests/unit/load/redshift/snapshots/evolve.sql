@@ -1,0 +1,25 @@
+SET query_group TO 'cloud-etl:run-1';
+SET statement_timeout TO 3600000;
+-- columns of a table
+-- columns of a table
+SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
+-- columns of a table
+ALTER TABLE "shop"."sales" ALTER COLUMN "order_id" TYPE VARCHAR(64);
+CREATE TEMP TABLE cloud_etl_copied_1 ("order_id" VARCHAR(20), "amount" DECIMAL(12,2), "extra" VARCHAR(8), "note" VARCHAR(1), "_row_id" BIGINT);
+COPY cloud_etl_copied_1 ("order_id", "amount", "extra", "note", "_row_id") FROM 's3://lake/processed-data/out_20240501/run_1/manifest.json' IAM_ROLE default FORMAT AS PARQUET MANIFEST;
+SELECT pg_last_copy_count();
+SELECT count(*) FROM cloud_etl_copied_1;
+BEGIN;
+LOCK "shop"."sales";
+SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
+SELECT identity FROM cloud_etl.etl_loaded_files WHERE pipeline = ?;
+-- columns of a table
+ALTER TABLE "shop"."sales" ADD COLUMN "extra" SUPER;
+ALTER TABLE "shop"."sales" ADD COLUMN "note" VARCHAR(16) ENCODE ZSTD;
+SELECT count(*) FROM "shop"."sales";
+INSERT INTO "shop"."sales" ("order_id", "amount", "extra", "note") SELECT b."order_id", b."amount", b."extra", b."note" FROM (SELECT "order_id", "amount", JSON_PARSE("extra") AS "extra", "note" FROM cloud_etl_copied_1) AS b;
+SELECT count(*) FROM "shop"."sales";
+INSERT INTO cloud_etl.etl_load_ledger VALUES (?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?);
+INSERT INTO cloud_etl.etl_loaded_files VALUES (?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?);
+COMMIT;
+-- end of the session

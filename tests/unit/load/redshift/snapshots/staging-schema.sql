@@ -1,0 +1,39 @@
+SET query_group TO 'nightly:run-1';
+SET statement_timeout TO 3600000;
+-- columns of a table
+-- columns of a table
+SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
+-- columns of a table
+-- columns of a table
+SELECT count(*) FROM pg_namespace WHERE lower(nspname) = lower(CAST(? AS VARCHAR(256)));
+DROP TABLE IF EXISTS "shop"."cloud_etl_copied_sales_1";
+CREATE TABLE "shop"."cloud_etl_copied_sales_1" ("order_id" VARCHAR(1), "amount" DECIMAL(12,2), "_row_id" BIGINT) DISTKEY ("order_id");
+COPY "shop"."cloud_etl_copied_sales_1" ("order_id", "amount", "_row_id") FROM 's3://lake/processed-data/out_20240501/run_1/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/etl,arn:aws:iam::123456789012:role/etl2' FORMAT AS PARQUET MANIFEST;
+SELECT pg_last_copy_count();
+SELECT count(*) FROM "shop"."cloud_etl_copied_sales_1";
+DROP TABLE IF EXISTS "shop"."cloud_etl_copied_sales_2";
+CREATE TABLE "shop"."cloud_etl_copied_sales_2" ("order_id" VARCHAR(1), "amount" DECIMAL(12,2), "_row_id" BIGINT);
+COPY "shop"."cloud_etl_copied_sales_2" ("order_id", "amount", "_row_id") FROM 's3://lake/processed-data/second_20240501/run_1/manifest.json' IAM_ROLE 'arn:aws:iam::123456789012:role/etl,arn:aws:iam::123456789012:role/etl2' FORMAT AS PARQUET MANIFEST;
+SELECT pg_last_copy_count();
+SELECT count(*) FROM "shop"."cloud_etl_copied_sales_2";
+BEGIN;
+LOCK "cloud_etl"."etl_load_ledger", "shop"."sales";
+SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
+SELECT identity FROM cloud_etl.etl_loaded_files WHERE pipeline = ?;
+-- columns of a table
+-- columns of a table
+SELECT count(*) FROM pg_namespace WHERE lower(nspname) = lower(CAST(? AS VARCHAR(256)));
+SELECT count(*) FROM "shop"."sales";
+INSERT INTO "shop"."sales" ("order_id", "amount") SELECT b."order_id", b."amount" FROM "shop"."cloud_etl_copied_sales_1" AS b;
+SELECT count(*) FROM "shop"."sales";
+CREATE SCHEMA IF NOT EXISTS "shop";
+CREATE TABLE "shop"."copy" ("order_id" VARCHAR(16), "amount" DECIMAL(12,2)) DISTSTYLE AUTO;
+SELECT count(*) FROM "shop"."copy";
+INSERT INTO "shop"."copy" ("order_id", "amount") SELECT b."order_id", b."amount" FROM "shop"."cloud_etl_copied_sales_2" AS b;
+SELECT count(*) FROM "shop"."copy";
+INSERT INTO cloud_etl.etl_load_ledger VALUES (?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?);
+INSERT INTO cloud_etl.etl_loaded_files VALUES (?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?);
+COMMIT;
+DROP TABLE IF EXISTS "shop"."cloud_etl_copied_sales_1";
+DROP TABLE IF EXISTS "shop"."cloud_etl_copied_sales_2";
+-- end of the session
