@@ -8,6 +8,7 @@ import random
 import socket
 import struct
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -161,6 +162,9 @@ def _redshift_answers(ports: Mapping[str, int]) -> bool:
         return False
 
 
+_PATIENT_TRIES, _TRY_SECONDS = 20, 0.05
+
+
 def free_ports(names: Sequence[str], wanted: Mapping[str, int]) -> dict[str, int]:
     """A free port for each name, the wanted one where nobody has taken it."""
     sockets: list[socket.socket] = []
@@ -175,7 +179,8 @@ def free_ports(names: Sequence[str], wanted: Mapping[str, int]) -> dict[str, int
 
 def _bound(wanted: int | None) -> socket.socket:
     # Below the range from which systems give ports to outgoing connections: those would take ours while it is down.
-    tries = [wanted] if wanted else []
+    # A process that was killed is gone before its sockets are, so that its own port deserves patience.
+    tries = [wanted] * _PATIENT_TRIES if wanted else []
     tries += random.sample(_PORTS, 50)
     for port in (*tries, 0):
         held = socket.socket()
@@ -186,4 +191,6 @@ def _bound(wanted: int | None) -> socket.socket:
             return held
         except OSError:
             held.close()
+            if port == wanted:
+                time.sleep(_TRY_SECONDS)
     raise TargetError(f"no port of {HOST} is free. Nothing was started. End what holds them.")

@@ -81,3 +81,13 @@ def test_concurrent_tables_do_not_disturb_each_other(connect: Connect) -> None:
     one.commit()
     two.commit()
     assert one.execute("SELECT count(*) FROM pg_table_def WHERE tablename LIKE 'made%'").fetchall() == [(2,)]
+
+
+def test_snapshot_isolation_can_be_chosen_for_a_database(connect: Connect, connection: psycopg.Connection) -> None:
+    (database,) = connection.execute("SELECT current_database()").fetchall()[0]
+    connection.execute(f"ALTER DATABASE {database} ISOLATION LEVEL SNAPSHOT")
+    try:
+        assert connect().execute("SHOW transaction_isolation").fetchall() == [("repeatable read",)]
+    finally:
+        connection.execute(f"ALTER DATABASE {database} ISOLATION LEVEL SERIALIZABLE")
+    assert connect().execute("SHOW transaction_isolation").fetchall() == [("serializable",)]
