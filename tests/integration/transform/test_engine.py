@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.errors import EngineError, UsageError
+from cloud_etl.errors import EngineError, StepFailedError, UsageError
 
 
 def test_an_engine_starts_and_stops_several_times_in_one_process(tmp_path):
@@ -66,6 +66,8 @@ def test_a_dead_engine_is_told_at_once_and_not_after_minutes(tmp_path):
 
 def test_nothing_of_the_engine_is_written_to_the_terminal(session, capfd):
     session.range(10).count()
+    with pytest.raises(StepFailedError), engine_errors("dividing"):
+        session.range(10).select(F.expr("cast(concat('secret', id) as int)")).collect()
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
 
@@ -116,9 +118,9 @@ def test_a_setting_that_stops_spark_is_told_in_its_words(tmp_path):
 from pathlib import Path
 from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
-spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.extraJavaOptions": "-XX:Nonsense"}})
+spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.memory": "banana"}})
 SparkManager(spec, 1, Path({str(tmp_path)!r})).session
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert "EngineError: the spark engine did not start on local[1]: " in done.stderr
-    assert "Nonsense" in done.stderr
+    assert "banana" in done.stderr
