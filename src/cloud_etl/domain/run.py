@@ -134,7 +134,7 @@ class LoadRequest:
     files: tuple[FileRef, ...]
     tasks: tuple[LoadTask, ...]
     run_at: datetime
-    resources: Resources = Resources(2048 * MIB, 2)
+    resources: Resources = field(default_factory=lambda: Resources(2048 * MIB, 2))
 
 
 @dataclass(frozen=True, slots=True)
