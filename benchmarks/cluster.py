@@ -1,7 +1,7 @@
 """Run a command beside a Spark cluster of its own: `python -m benchmarks.cluster WORKERS COMMAND ...`.
 
-The master and its workers, one core and 1 GB each, run on this machine below this process, so that whoever measures this
-process measures all of them. The command finds the master's address in SPARK_MASTER and for `{master}` in its words.
+The master and its workers, one core and 2 GB each, run on this machine below this process: who measures this process
+measures all of them. The command finds the master's address in SPARK_MASTER, and in its words for `{master}`.
 """
 
 from __future__ import annotations
