@@ -1,4 +1,4 @@
-"""`python -m benchmarks retail|files|columns|all|plots`: measure, keep, show and draw.
+"""`python -m benchmarks retail|files|columns|workers|all|plots`: measure, keep, show and draw.
 
 Results go to benchmarks/results.json, results.md and plots/. Ends with 1 where a job failed or tables differ.
 """
@@ -19,7 +19,9 @@ HERE = Path(__file__).parent
 def main() -> int:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=("retail", "files", "columns", "all", "plots"), nargs="?", default="retail")
+    parser.add_argument(
+        "suite", choices=("retail", "files", "columns", "workers", "all", "plots"), nargs="?", default="retail"
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000], help="records of the retail job")
     parser.add_argument("--contestants", nargs="+", choices=tuple(ALL), default=["sail", "duckdb"])
     parser.add_argument("--repeats", type=int, default=3)
@@ -39,6 +41,8 @@ def main() -> int:
 def _measured(args: argparse.Namespace, at: str) -> Iterable[records.Record]:
     if args.suite in ("retail", "all"):
         yield from suites.retail(args.rows, args.contestants, args.repeats, at)
+    if args.suite in ("workers", "all"):
+        yield from suites.workers(args.rows[0], args.repeats, at)
     if args.suite in ("files", "all"):
         yield from suites.files(args.repeats, at)
     if args.suite in ("columns", "all"):

@@ -41,7 +41,7 @@ class Once:
 
 def run_once(contestant: Contestant, source: Path) -> Once:
     """Do the job from nothing, in a fresh process."""
-    folder = DATA / f"work-{contestant.name.replace(' ', '-')}"
+    folder = _folder(contestant)
     shutil.rmtree(folder, ignore_errors=True)
     command = contestant.prepare(folder, source)
     # Dirty pages of the last run are not this one's to write.
@@ -53,7 +53,11 @@ def run_once(contestant: Contestant, source: Path) -> Once:
 
 def warehouse(contestant: Contestant) -> Path:
     """The DuckDB file that its last run has filled."""
-    return DATA / f"work-{contestant.name.replace(' ', '-')}" / "warehouse.duckdb"
+    return _folder(contestant) / "warehouse.duckdb"
+
+
+def _folder(contestant: Contestant) -> Path:
+    return DATA / f"work-{contestant.name.replace(',', '').replace(' ', '-')}"
 
 
 def _phases(folder: Path) -> dict[str, tuple[float, float]]:
@@ -97,12 +101,27 @@ def rival(name: str, program: str, *arguments: str, same_rows: bool = True) -> C
     return Contestant(name, prepare, same_rows)
 
 
+def on_cluster(contestant: Contestant, workers: int) -> Contestant:
+    """The same on a cluster of its own; the cluster is measured with it."""
+
+    def prepare(folder: Path, source: Path) -> list[str]:
+        command = contestant.prepare(folder, source)
+        settings = folder / "cloud-etl.yaml"
+        if settings.exists():
+            text = settings.read_text()
+            settings.write_text(text.replace("name: spark,", 'name: spark, master: "${env:SPARK_MASTER}",'))
+        return [sys.executable, str(Path(__file__).with_name("cluster.py")), str(workers), *command]
+
+    return Contestant(f"{contestant.name}, {workers} worker{'s' if workers > 1 else ''}", prepare, contestant.same_rows)
+
+
 DUCKDB = rival("DuckDB SQL by hand", "duckdb_sql.py")
 SAIL = ours("sail")
+SPARK = ours("spark", "4GB")
 ALL = {
     "sail": SAIL,
     "duckdb": DUCKDB,
-    "spark": ours("spark", "4GB"),
+    "spark": SPARK,
     "pyspark": rival("PySpark by hand", "pyspark_job.py"),
     "pyspark-sail": rival("PySpark by hand on Sail", "pyspark_job.py", "--engine", "sail", same_rows=False),
     "polars": rival("Polars by hand", "polars_job.py", same_rows=False),

@@ -23,14 +23,18 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
                          "axes.spines.right": False})  # fmt: skip
     folder.mkdir(exist_ok=True)
     drawn = []
-    for suite in ("retail", "files", "columns"):
+    for suite in ("retail", "workers", "files", "columns"):
         members = [one for one in records if one.suite == suite and not one.exit_code]
         if members:
-            drawn.append(_draw_retail(members, folder) if suite == "retail" else _draw_growth(suite, members, folder))
+            drawn.append(
+                _draw_retail(suite, members, folder)
+                if suite in ("retail", "workers")
+                else _draw_growth(suite, members, folder)
+            )
     return drawn
 
 
-def _draw_retail(records: Sequence[Record], folder: Path) -> Path:
+def _draw_retail(suite: str, records: Sequence[Record], folder: Path) -> Path:
     from matplotlib import pyplot as plt
 
     sizes = sorted({one.rows for one in records})
@@ -50,7 +54,7 @@ def _draw_retail(records: Sequence[Record], folder: Path) -> Path:
             _bars(line[place], names if place == 0 else [""] * len(names), values, title)
             for bar, name in zip(line[place].patches, names, strict=True):
                 bar.set_color(OURS if name.startswith("cloud-etl") else OTHERS)
-    return _saved(figure, folder / "retail.svg")
+    return _saved(figure, folder / f"{suite}.svg")
 
 
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], title: str) -> None:

@@ -9,7 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.compare import differences
-from benchmarks.contestants import ALL, DUCKDB, SAIL, Contestant, Once, run_once, warehouse
+from benchmarks.contestants import (
+    ALL,
+    DUCKDB,
+    SAIL,
+    SPARK,
+    Contestant,
+    Once,
+    on_cluster,
+    rival,
+    run_once,
+    warehouse,
+)
 from benchmarks.inputs import sales_files, wide_project
 from benchmarks.records import Input, Record, record
 
@@ -50,6 +61,14 @@ def columns(repeats: int, at: str) -> Iterable[Record]:
             runs[count].append(_once(SAIL, source))
     for count, source in zip(COLUMN_COUNTS, sources, strict=True):
         yield record(Input("columns", CELLS // count, 1, count, _size(source)), SAIL.name, runs[count], at)
+
+
+def workers(rows: int, repeats: int, at: str) -> Iterable[Record]:
+    """The retail job on Spark clusters of one and two workers, ours and the one by hand, in turns."""
+    source = sales_files(rows, 1)
+    by_hand = rival("PySpark by hand", "pyspark_job.py", "--master", "{master}")
+    contestants = [on_cluster(one, count) for count in (1, 2) for one in (SPARK, by_hand)]
+    yield from _in_turns(contestants, source, Input("workers", rows, 1, SALES_COLUMNS, _size(source)), repeats, at)
 
 
 def _in_turns(

@@ -17,6 +17,14 @@ The input is one that DuckDB reads whole: with other seeds its parallel CSV read
 """
 
 
+_TITLES = (
+    ("retail", "The retail job"),
+    ("workers", "Spark clusters of one and two workers"),
+    ("files", "Many files"),
+    ("columns", "Many columns"),
+)
+
+
 def render(records: Sequence[Record]) -> str:
     """All tables."""
     parts = [
@@ -24,11 +32,11 @@ def render(records: Sequence[Record]) -> str:
         "`python -m benchmarks all` makes them anew, `python -m benchmarks plots` draws them.\n",
         NOTES,
     ]
-    for suite, title in (("retail", "The retail job"), ("files", "Many files"), ("columns", "Many columns")):
+    for suite, title in _TITLES:
         members = [one for one in records if one.suite == suite]
         if members:
             parts += [f"## {title}\n", f"![{title}](plots/{suite}.svg)\n"]
-            parts += _retail(members) if suite == "retail" else [_growth(suite, members)]
+            parts += _retail(members) if suite in ("retail", "workers") else [_growth(suite, members)]
     return "\n".join(parts)
 
 

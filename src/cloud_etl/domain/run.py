@@ -149,7 +149,7 @@ class LoadResult:
 
 @dataclass(frozen=True, slots=True)
 class PhaseTime:
-    """How long a phase took, by the clock and by the processor of this process."""
+    """How long a phase took, by the clock and by the processors of all processes of the run."""
 
     phase: Phase
     wall_seconds: float

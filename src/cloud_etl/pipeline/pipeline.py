@@ -22,7 +22,7 @@ from cloud_etl.domain.run import (
     Publication,
     RunContext,
 )
-from cloud_etl.engines.machine import release_memory
+from cloud_etl.engines.machine import release_memory, tree_cpu_seconds
 from cloud_etl.engines.marked_frame import Written
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
@@ -262,12 +262,12 @@ class ETLPipeline:
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
         self._parts.progress.phase(self._run.pipeline, phase)
-        wall, cpu = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), tree_cpu_seconds()
         try:
             yield
         finally:
             release_memory()
-            spent = PhaseTime(phase, time.perf_counter() - wall, time.process_time() - cpu)
+            spent = PhaseTime(phase, time.perf_counter() - wall, tree_cpu_seconds() - cpu)
             self.account.phases.append(spent)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.spec import EngineSpec
-from cloud_etl.engines.machine import Machine, engine_within, resources_of
+from cloud_etl.engines.machine import Machine, engine_within, resources_of, tree_cpu_seconds
 
 GIB = 1024 * MIB
 
@@ -91,3 +93,16 @@ def test_no_share_is_larger_than_the_whole(memory_bytes: int, cores: int) -> Non
     assert found.query_bytes <= memory_bytes * 0.5
     assert found.segment_bytes * (2 * cores + 1) < memory_bytes * 0.3
     assert found.segment_bytes >= MIB
+
+
+def test_the_time_of_a_child_counts_while_it_lives_and_afterwards() -> None:
+    before = tree_cpu_seconds()
+    burn = "import time\nwhile time.process_time() < 0.4: pass\nprint('burnt', flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "burnt\n"
+        assert tree_cpu_seconds() - before >= 0.35
+        child.communicate("\n")
+    assert tree_cpu_seconds() - before >= 0.35
