@@ -112,7 +112,8 @@ class Encoding:
             pass
         if self.is_utf8:
             return raw.decode("utf-8", "replace"), raw
-        text = raw.decode("utf-8", "surrogatepass")
+        # A record that is too long is cut, maybe inside a character, which is left out.
+        text = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode(raw)
         shown = "".join("\ufffd" if "\udc00" <= char <= "\udfff" else char for char in text)
         return shown, b"".join(self._original(char) for char in text)
 

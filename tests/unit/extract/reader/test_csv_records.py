@@ -246,6 +246,16 @@ def test_a_line_without_end_does_not_fill_the_memory_and_is_one_reject(read):
     assert len(result.rejects[0]["raw_text"]) == 1024
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "cp1252"])
+@pytest.mark.parametrize("blanks", [0, 1])
+def test_a_record_that_is_cut_inside_a_character_is_one_reject(read, encoding, blanks):
+    data = ("id,name\n1,a\n2," + "x" * blanks + "é" * 3000 + "\n3,c\n").encode(encoding)
+    result = read(data, source=csv(encoding=encoding, max_record_bytes=1024))
+    assert result.values == [(1, "a"), (3, "c")]
+    assert result.codes == [(3, "record_too_long")]
+    assert result.rejects[0]["raw_text"] == "2," + "x" * blanks + "é" * ((1022 - blanks) // 2)
+
+
 def test_a_byte_order_mark_is_dropped_at_the_beginning_and_kept_elsewhere(read):
     mark = b"\xef\xbb\xbf"
     result = read(mark + b"name,id\na,1\n" + mark + b"b,2\n" * 1, limits=ReaderLimits(window_bytes=16, segment_bytes=1))
