@@ -68,6 +68,7 @@ class RedshiftWarehouse:
 
     name = "redshift"
     widens = False
+    foreign_type = "CHAR(4)"
     # What can be printed and is no capital beyond Z; the PostgreSQL of the local server has room for 63 bytes.
     names = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=20) | st.text(
         st.characters(exclude_categories=["C", "Z", "Lu", "Lt"]), min_size=1, max_size=15

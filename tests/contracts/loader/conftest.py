@@ -36,6 +36,8 @@ class DuckDbWarehouse:
 
     name = "duckdb"
     widens = True
+    # A type of the warehouse that no contract has.
+    foreign_type = "UUID"
     # Surrogates are no text, NUL is refused by every warehouse.
     names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
 

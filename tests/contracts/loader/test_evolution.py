@@ -157,10 +157,12 @@ def test_missing_values_for_a_not_null_column_are_refused_with_their_number(benc
 
 
 def test_columns_of_types_that_no_contract_has_stay_as_they_are(bench, make_schema):
-    bench.warehouse.execute("CREATE SCHEMA shop", "CREATE TABLE shop.sales (id INTEGER, token UUID)")
+    bench.warehouse.execute(
+        "CREATE SCHEMA shop", f"CREATE TABLE shop.sales (id INTEGER, token {bench.warehouse.foreign_type})"
+    )
     bench.load_rows(SPEC, make_schema(id="integer"), [(1,)])
     assert types(bench) == {"id": "integer"}
-    with pytest.raises(SchemaEvolutionError, match=r"column token is (UUID|bytea|uuid)"):
+    with pytest.raises(SchemaEvolutionError, match=r"column token is .* in the table and string in the output"):
         bench.load_rows(SPEC, make_schema(id="integer", token="string"), [(1, "x")])
 
 
