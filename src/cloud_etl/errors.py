@@ -17,6 +17,7 @@ CloudEtlError                  1   internal error
 │   └── SchemaEvolutionError   4   the table cannot take the output's schema safely
 ├── EngineError                4   the engine could not be started or died
 ├── LedgerError                5   the row ledger does not reconcile
+│   └── EnginesDifferError     5   two engines gave different tables; nothing was published
 ├── LeaseHeldError             6   another run holds the pipeline's lease
 ├── TemporaryError            75   a passing fault; try again
 │   └── ConnectionLostError   75   the warehouse went away; the load ledger tells what was committed
@@ -150,6 +151,10 @@ class LedgerError(CloudEtlError):
     """An equation of the row ledger does not hold; the warehouse is unchanged."""
 
     exit_code = 5
+
+
+class EnginesDifferError(LedgerError):
+    """With `run --verify` two engines gave different tables; nothing was published or loaded."""
 
 
 class LeaseHeldError(CloudEtlError):

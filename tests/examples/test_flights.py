@@ -16,12 +16,19 @@ FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
 Load = Callable[[Path], ModuleType]
 # One run serves all tests of this module: they stay in one worker.
 pytestmark = pytest.mark.xdist_group("flights")
+# With all other tests on Spark, so that they share a JVM.
+ON_SPARK = pytest.param("spark", marks=pytest.mark.xdist_group("spark"))
 SUMMARY = json.loads((FLIGHTS / "expected" / "summary.json").read_text())
 TABLES = ("airlines_dim", "airports_dim", "planes_dim", "weather_fact", "flights_fact", "daily_flights")
 
 
+@pytest.fixture(scope="module", params=["sail", ON_SPARK])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, load_script: Load) -> Path:
+def project(engine: str, tmp_path_factory: pytest.TempPathFactory, load_script: Load) -> Path:
     folder = tmp_path_factory.mktemp("flights") / "project"
     write_example("flights", folder)
     load_script(folder / "prepare.py").prepare(folder)
@@ -29,8 +36,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, load_script: Load) -> Path
 
 
 @pytest.fixture(scope="module")
-def run(project: Path) -> RunReport:
-    return Project.open(project, env="local").run()
+def run(project: Path, engine: str) -> RunReport:
+    return Project.open(project, env="local").with_engine(engine).run()
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +48,10 @@ def expected(load_script: Load) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="module")
-def both(run: RunReport, project: Path, expected: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+def both(run: RunReport, project: Path, expected: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     expected.execute(f"ATTACH '{project / 'warehouse.duckdb'}' AS warehouse (READ_ONLY)")
-    return expected
+    yield expected
+    expected.execute("DETACH warehouse")
 
 
 def test_the_published_figures_are_those_of_the_package(expected: duckdb.DuckDBPyConnection, load_script: Load) -> None:

@@ -24,18 +24,25 @@ PIPELINES = tuple(LEDGERS)
 NULL = "\\N"
 # One run serves all tests of this module: they stay in one worker.
 pytestmark = pytest.mark.xdist_group("retail")
+# With all other tests on Spark, so that they share a JVM.
+ON_SPARK = pytest.param("spark", marks=pytest.mark.xdist_group("spark"))
+
+
+@pytest.fixture(scope="module", params=["sail", ON_SPARK])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("retail") / "project"
     write_example("retail", folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def run(project: Path) -> RunReport:
-    return Project.open(project, env="local").run()
+def run(project: Path, engine: str) -> RunReport:
+    return Project.open(project, env="local").with_engine(engine).run()
 
 
 def _pipeline(run: RunReport, name: str) -> PipelineReport:

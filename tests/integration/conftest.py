@@ -84,6 +84,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkManager]:
     """One JVM for all tests of this process that ask for it: each costs seconds."""
     spec = EngineSpec(name="spark", memory="1GB")
     with SparkManager(spec, 2, tmp_path_factory.mktemp("spark")) as manager:
+        # From here on each other engine of this process that wants Spark shares this JVM.
+        _ = manager.session
         yield manager
 
 

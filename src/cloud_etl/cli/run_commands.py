@@ -44,6 +44,10 @@ def run(
     env: EnvOption = None,
     run_date: DateOption = None,
     engine: EngineOption = None,
+    verify: Annotated[
+        str | None,
+        typer.Option("--verify", metavar="ENGINE", help="Do it on this engine too; end with 5 if its tables differ."),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 when a row was rejected.")] = False,
     output: OutputOption = Output.text,
     log_level: Annotated[
@@ -62,6 +66,8 @@ def run(
     from cloud_etl.cli.session import Session
 
     opened = _open(project, env, engine)
+    if verify:
+        opened = opened.verified_with(verify)
     names = chosen_pipelines(opened, pipelines, all_)
     session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
     report = session.run(names, run_date.date() if run_date else None)

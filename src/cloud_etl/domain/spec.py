@@ -349,6 +349,9 @@ class EngineSpec(SpecModel):
         description="Spark alone: folder of the jars for S3, for machines without network, or `provided` where the "
         "cluster has them; resolved once and cached without.",
     )
+    verify: str | None = Field(
+        None, description="A second engine that must make the same tables before anything is published."
+    )
     event_log: str | None = Field(None, description="Spark alone: folder that takes Spark's event log; none without.")
 
     @field_validator("config")

@@ -32,10 +32,15 @@ def speak_classic() -> None:
 
 def speak_to(session: SparkSession) -> None:
     """From here on functions build expressions for this session."""
-    if type(session).__module__.startswith("pyspark.sql.connect"):
+    if is_connect(session):
         speak_connect()
     else:
         speak_classic()
+
+
+def is_connect(session: SparkSession) -> bool:
+    """Whether a session talks to a server."""
+    return type(session).__module__.startswith("pyspark.sql.connect")
 
 
 def remember_sail(session: SparkSession) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines import spark_settings as settings
-from cloud_etl.engines.dialect import speak_classic, speak_connect
+from cloud_etl.engines.dialect import is_connect, speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
@@ -74,7 +74,7 @@ class Engine:
         """End the application and its JVM, or leave the server; calling it twice is harmless."""
         session, self._session = self._session, None
         gateway, self._gateway = self._gateway, None
-        if session is not None and gateway is None:
+        if session is not None and gateway is None and is_connect(session):
             session.stop()
         if gateway is not None:
             _end_jvm(gateway)
@@ -84,20 +84,21 @@ class Engine:
         from pyspark.sql import SparkSession
 
         speak_connect()
-        wanted = settings.session_settings(self._spec, self._cores) | settings.as_text(self._spec.config)
         try:
             # The client would try for ten minutes before it says that nobody answers.
             socket.create_connection(master.address, _CONNECT_SECONDS).close()
             session: SparkSession = SparkSession.builder.remote(master.url).create()
-            for name, value in wanted.items():
+            for name, value in self._session_settings.items():
                 session.conf.set(name, value)
         except (OSError, PySparkException) as exc:
             raise _not_started(settings.shown(master.url), type(exc).__name__) from None
         return session
 
     def _launched(self, master: Master) -> SparkSession:
-        require_java()
+        if (running := self._running()) is not None:
+            return running
         wanted = self._settings(master)
+        require_java()
         (self._scratch / "spill").mkdir(parents=True, exist_ok=True)
         # A log file instead of the terminal: what a JVM says before its log is set up, and when it dies.
         log = self._scratch / "spark.log"
@@ -131,6 +132,29 @@ class Engine:
                 return _session(gateway, open_to_change, None)
         except (OSError, Py4JError, PySparkException) as exc:
             raise _not_started("the master of spark-submit", type(exc).__name__) from None
+
+    def _running(self) -> SparkSession | None:
+        """A session of its own in the Spark that this process has already: PySpark knows one application per process.
+
+        It is a notebook's, or that of another engine of this process, and is left running by `stop`.
+        """
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+
+        if SparkContext._active_spark_context is None:
+            return None
+        _hush_row_values()
+        speak_classic()
+        session: SparkSession = SparkSession(SparkContext._active_spark_context).newSession()
+        for name, value in self._session_settings.items():
+            if session.conf.isModifiable(name):
+                session.conf.set(name, value)
+        return session
+
+    @property
+    def _session_settings(self) -> dict[str, str]:
+        return settings.session_settings(self._spec, self._cores) | settings.as_text(self._spec.config)
+
 
     def _settings(self, master: Master) -> dict[str, str]:
         spec = self._spec
@@ -188,20 +212,25 @@ def _end_jvm(gateway: JavaGateway) -> None:
         SparkContext._active_spark_context = SparkContext._gateway = SparkContext._jvm = None
         SparkSession._instantiatedSession = SparkSession._activeSession = None
         # The JVM ends with its standard input.
-        process: subprocess.Popen[bytes] = gateway.proc
-        if process.stdin is not None:
+        process: subprocess.Popen[bytes] | None = gateway.proc
+        if process is not None and process.stdin is not None:
             process.stdin.close()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_for(process)
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Undo what starting Spark changes in this process: the handler of Ctrl-C, the import path, and its chatter."""
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    _hush_row_values()
     path = list(sys.path)
     here = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT) if here else None
@@ -211,6 +240,14 @@ def _undisturbed() -> Iterator[None]:
         sys.path[:] = path
         if handler is not None:
             signal.signal(signal.SIGINT, handler)
+
+
+def _hush_row_values() -> None:
+    """Keep PySpark from printing each failure to stderr, with the value that a row failed on."""
+    from pyspark.logger import PySparkLogger
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _last_words(log: Path) -> str:

@@ -65,6 +65,11 @@ class SparkManager:
         threading.Thread(target=start, name="engine-start", daemon=True).start()
 
     @property
+    def name(self) -> str:
+        """Name of the engine."""
+        return self._spec.name
+
+    @property
     def session(self) -> SparkSession:
         """The session, in UTC with ANSI mode on.
 

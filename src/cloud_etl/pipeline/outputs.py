@@ -32,7 +32,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
     """An output's files before they are published, and how many accepted rows went into them."""
 
     output: OutputSpec
@@ -46,6 +46,30 @@ def whole_frame_output(spec: PipelineSpec) -> OutputSpec | None:
     return next((output for output in spec.outputs if output.aggregate is None and not output.columns), None)
 
 
+def jobs(spec: PipelineSpec, frame: MarkedFrame, written: Written, context: StepContext) -> tuple[Made, ...]:
+    """Make every output of an accepted frame that holds a row; one that takes it as it is costs nothing."""
+    whole = whole_frame_output(spec)
+    return tuple(
+        Made(output, written, written.output, frame.unique_keys)
+        if output is whole
+        else _job(output, written, frame.unique_keys, context)
+        for output in spec.outputs
+    )
+
+
+def _job(output: OutputSpec, written: Written, unique_keys: tuple[frozenset[str], ...], context: StepContext) -> Made:
+    paths = [file.path for file in written.accepted]
+    folder = context.work / f"output-{output.name}"
+    if output.aggregate is not None:
+        folded = DataTransformer(context).aggregate(output.aggregate, paths, folder)
+        return Made(output, folded, _rows_folded(folded), (frozenset(output.aggregate.group_by),))
+    frame = MarkedFrame.of_accepted(context.session, paths)
+    names = output.columns or frame.columns
+    chosen = frame.with_frame(frame.frame.select(*(column(name) for name in (*names, ROW_ID, FATE))))
+    copied = chosen.write(folder, output.partition_by)
+    return Made(output, copied, copied.output, tuple(keys for keys in unique_keys if keys <= set(names)))
+
+
 class Outputs:
     """Makes and publishes outputs. The whole-frame output costs nothing but its move; each other is one engine job."""
 
@@ -54,7 +78,6 @@ class Outputs:
         self._spec = spec
         self._publisher = ParquetPublisher(store, run)
         self._context = context
-        self._transformer = DataTransformer(context)
 
     def publish(self, frame: MarkedFrame, written: Written, batch: Batch) -> tuple[Published, ...]:
         """Publish every output.
@@ -68,17 +91,11 @@ class Outputs:
             schemas = output_schemas(self._spec, frame.frame, batch.schema)
             nothing = Written((), ())
             return tuple(
-                self._publish(_Made(output, nothing, 0, ()), batch, schemas[output.name])
+                self._publish(Made(output, nothing, 0, ()), batch, schemas[output.name])
                 for output in self._spec.outputs
             )
-        whole = whole_frame_output(self._spec)
         # Jobs first: they read the accepted files, which the whole-frame output then moves away.
-        made = [
-            _Made(output, written, written.output, frame.unique_keys)
-            if output is whole
-            else self._job(output, written, frame.unique_keys)
-            for output in self._spec.outputs
-        ]
+        made = jobs(self._spec, frame, written, self._context)
         return tuple(self._publish(one, batch) for one in made)
 
     def prune(self) -> None:
@@ -86,22 +103,10 @@ class Outputs:
         for output in self._spec.outputs:
             self._publisher.prune(output)
 
-    def _publish(self, made: _Made, batch: Batch, empty: Schema = NO_COLUMNS) -> Published:
+    def _publish(self, made: Made, batch: Batch, empty: Schema = NO_COLUMNS) -> Published:
         publication = self._publisher.publish(made.output, made.written, batch, empty)
         count = OutputCount(publication.output, made.rows_in, publication.rows, publication.aggregated)
         return Published(publication, count, made.unique_keys)
-
-    def _job(self, output: OutputSpec, written: Written, unique_keys: tuple[frozenset[str], ...]) -> _Made:
-        paths = [file.path for file in written.accepted]
-        folder = self._context.work / f"output-{output.name}"
-        if output.aggregate is not None:
-            folded = self._transformer.aggregate(output.aggregate, paths, folder)
-            return _Made(output, folded, _rows_folded(folded), (frozenset(output.aggregate.group_by),))
-        frame = MarkedFrame.of_accepted(self._context.session, paths)
-        names = output.columns or frame.columns
-        chosen = frame.with_frame(frame.frame.select(*(column(name) for name in (*names, ROW_ID, FATE))))
-        copied = chosen.write(folder, output.partition_by)
-        return _Made(output, copied, copied.output, tuple(keys for keys in unique_keys if keys <= set(names)))
 
 
 def _rows_folded(written: Written) -> int:

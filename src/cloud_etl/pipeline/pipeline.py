@@ -27,7 +27,7 @@ from cloud_etl.engines.marked_frame import Written
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring.logger import get_logger
-from cloud_etl.pipeline import accounts
+from cloud_etl.pipeline import accounts, verify
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import Listing
     from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.engines.marked_frame import MarkedFrame
+    from cloud_etl.engines.spark_manager import SparkManager
     from cloud_etl.pipeline.wiring import Components
     from cloud_etl.quality.history import BatchHistory
     from cloud_etl.state.lease import Lease
@@ -136,7 +137,7 @@ class ETLPipeline:
         if batch is None:
             return
         self._parts.spark.fit(sum(path.stat().st_size for path in batch.staged))
-        context = self._step_context()
+        context = self._step_context(self._parts.spark)
         with self._phase("transform"):
             transformed = DataTransformer(context).run(self._spec, batch)
             gate = QualityGate(self._spec.quality, GateContext(context.session, self._run, context.references))
@@ -144,6 +145,8 @@ class ETLPipeline:
             whole = whole_frame_output(self._spec)
             written = frame.write(context.work / "frame", whole.partition_by if whole else ())
             log.info("transform.written", rows=written.output, files=len(written.accepted))
+            if self._parts.verifier is not None:
+                self._verify(batch, (*transformed.earlier, written), frame, context)
         with self._phase("quality"):
             self._assess(batch, transformed, written, gate)
         with self._phase("publish"):
@@ -179,10 +182,26 @@ class ETLPipeline:
         )
         return batch
 
-    def _step_context(self) -> StepContext:
-        parts, work = self._parts, self._run.scratch / "work"
+    def _verify(self, batch: Batch, frames: tuple[Written, ...], frame: MarkedFrame, context: StepContext) -> None:
+        """Let a second engine do the same, before the files of the first are moved."""
+        if self._parts.verifier is None:
+            return
+        name, second = self._parts.verifier
+        own = verify.beside(context, "verify-first")
+        first = verify.finished(self._parts.spark.name, frames, frame, self._spec, own)
+        try:
+            second.fit(sum(path.stat().st_size for path in batch.staged))
+            made = verify.make(name, self._spec, batch, self._step_context(second, "verify"))
+        finally:
+            # PySpark's functions speak to the first engine again.
+            _ = self._parts.spark.session
+        verify.compare(first, made, batch, self._parts.resources)
+        log.info("verify.same", engine=name, rows=sum(written.rows for written in frames))
+
+    def _step_context(self, spark: SparkManager, folder: str = "work") -> StepContext:
+        parts, work = self._parts, self._run.scratch / folder
         work.mkdir()
-        session = parts.spark.session
+        session = spark.session
         references = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
         return StepContext(session, self._run, references, work, parts.project.root)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject, find_project, load_project
 from cloud_etl.domain.progress import NoProgress, Progress
+from cloud_etl.errors import UsageError
 from cloud_etl.pipeline.check import check_project
 from cloud_etl.pipeline.order import in_order
 
@@ -66,6 +67,18 @@ class Project:
         backends.backend(backends.ENGINES, name, "Engine")
         environment = self.loaded.environment
         return self._with(engine=environment.engine.model_copy(update={"name": name}))
+
+    def verified_with(self, name: str) -> Project:
+        """The same project, where a second engine must make the same tables before anything is published.
+
+        Raises:
+            UsageError: no engine has that name, or it is the first one.
+        """
+        engine = self.loaded.environment.engine
+        backends.backend(backends.ENGINES, name, "Engine")
+        if name == engine.name:
+            raise UsageError(f"the run is on {name} already; verify it with another engine, or choose one by --engine")
+        return self._with(engine=engine.model_copy(update={"verify": name}))
 
     def with_log(self, **settings: str) -> Project:
         """The same project with other log settings: level, format, folder."""

@@ -38,6 +38,7 @@ class Components:
     scratch: Path
     resources: Resources
     progress: Progress
+    verifier: tuple[str, SparkManager] | None = None
 
 
 class Wiring:
@@ -74,7 +75,11 @@ class Wiring:
         scratch = self._stack.enter_context(work_folder(base))
         engine = engine_within(environment.engine, resources)
         spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine"))
-        return Components(self._project, store, loader, spark, scratch, resources, self._progress)
+        verifier = None
+        if (verify := engine.verify) is not None:
+            second = SparkManager(engine.model_copy(update={"name": verify}), resources.cores, scratch / "verify")
+            verifier = verify, self._stack.enter_context(second)
+        return Components(self._project, store, loader, spark, scratch, resources, self._progress, verifier)
 
 
 def open_store(project: LoadedProject) -> ObjectStore:

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.errors import EngineError, UsageError
+from cloud_etl.errors import EngineError, StepFailedError, UsageError
 
 
 def test_an_engine_starts_and_stops_several_times_in_one_process(tmp_path):
@@ -66,6 +66,8 @@ def test_a_dead_engine_is_told_at_once_and_not_after_minutes(tmp_path):
 
 def test_nothing_of_the_engine_is_written_to_the_terminal(session, capfd):
     session.range(10).count()
+    with pytest.raises(StepFailedError), engine_errors("dividing"):
+        session.range(10).select(F.expr("cast(concat('secret', id) as int)")).collect()
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
 
