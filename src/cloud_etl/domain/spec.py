@@ -345,9 +345,7 @@ class EngineSpec(SpecModel):
         default_factory=dict, description="Spark alone: further settings, spark.*; they win over those of cloud-etl."
     )
     jars: str | None = Field(
-        None,
-        description="Spark alone: folder of the jars for S3, for machines without network, or `provided` where the "
-        "cluster has them; resolved once and cached without.",
+        None, description="Spark alone: folder of jars to start with, such as those for S3; relative to the project."
     )
     verify: str | None = Field(
         None, description="A second engine that must make the same tables before anything is published."

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines import spark_settings as settings
@@ -20,8 +21,6 @@ from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from py4j.java_gateway import JavaGateway  # type: ignore[import-untyped]  # py4j has no types
     from pyspark.sql import SparkSession
 
@@ -100,6 +99,8 @@ class Engine:
         wanted = self._settings(master)
         require_java()
         (self._scratch / "spill").mkdir(parents=True, exist_ok=True)
+        if self._spec.event_log is not None and "://" not in self._spec.event_log:
+            Path(self._spec.event_log).mkdir(parents=True, exist_ok=True)
         # A log file instead of the terminal: what a JVM says before its log is set up, and when it dies.
         log = self._scratch / "spark.log"
         speak_classic()
@@ -162,6 +163,7 @@ class Engine:
             **settings.session_settings(spec, self._cores),
             **settings.context_settings(spec, master, self._scratch),
             **settings.memory_settings(spec, master),
+            **settings.jar_settings(spec),
             **self._store_settings,
             **settings.as_text(spec.config),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,8 +13,6 @@ from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cloud_etl.domain.spec import EngineSpec
 
 LOOPBACK = "127.0.0.1"
@@ -147,6 +146,20 @@ def memory_settings(spec: EngineSpec, master: Master) -> dict[str, str]:
         if spec.cores is not None:
             settings |= {"spark.executor.cores": str(spec.cores)}
     return settings
+
+
+def jar_settings(spec: EngineSpec) -> dict[str, str]:
+    """The jars of `engine.jars`.
+
+    Raises:
+        EngineError: the folder holds none.
+    """
+    if spec.jars is None:
+        return {}
+    jars = sorted(path.absolute().as_uri() for path in Path(spec.jars).glob("*.jar"))
+    if not jars:
+        raise EngineError(f"engine.jars {spec.jars!r} holds no jar. Nothing was read; put them there, or leave it out.")
+    return {"spark.jars": ",".join(jars)}
 
 
 def _jvm_options() -> str:

@@ -14,6 +14,7 @@ from cloud_etl.engines.spark_settings import (
     Master,
     as_text,
     context_settings,
+    jar_settings,
     memory_settings,
     session_settings,
     shown,
@@ -95,3 +96,17 @@ def test_settings_of_the_user_are_written_as_spark_takes_them():
     }
     with pytest.raises(ValidationError, match="begin with spark"):
         EngineSpec(config={"park.a": 1})
+
+
+def test_the_jars_of_a_folder_are_named_one_by_one(tmp_path):
+    (tmp_path / "b.jar").touch()
+    (tmp_path / "a b.jar").touch()
+    (tmp_path / "readme.txt").touch()
+    spec = EngineSpec(name="spark", jars=str(tmp_path))
+    assert jar_settings(spec)["spark.jars"] == f"{tmp_path.as_uri()}/a%20b.jar,{tmp_path.as_uri()}/b.jar"
+    assert jar_settings(EngineSpec(name="spark")) == {}
+
+
+def test_a_folder_without_jars_is_refused(tmp_path):
+    with pytest.raises(EngineError, match="holds no jar"):
+        jar_settings(EngineSpec(name="spark", jars=str(tmp_path)))
