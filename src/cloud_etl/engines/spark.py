@@ -253,13 +253,14 @@ def _hush_row_values() -> None:
 
 
 def _last_words(log: Path) -> str:
-    """The error that a JVM ended with, without its stack trace."""
+    """The first error that a JVM told, without its stack trace."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    words = [line.strip() for line in lines if "Exception" in line or "Error" in line]
-    return next((line for line in words if not line.startswith(("at ", "WARN", "WARNING"))), "")[:300]
+    chatter = ("at ", "WARN", "Using ", "Setting ", "To adjust ")
+    words = [line for line in map(str.strip, lines) if "Exception" in line or "Error" in line or "Invalid" in line]
+    return next((line for line in words if not line.startswith(chatter)), "")[:300].rstrip(".")
 
 
 def _not_started(master: str, said: str) -> EngineError:
