@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines import spark_settings as settings
-from cloud_etl.engines.dialect import is_connect, speak_classic, speak_connect
+from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
@@ -49,6 +49,7 @@ class Engine:
         self._store_settings = dict(store_settings or {})
         self._gateway: JavaGateway | None = None
         self._session: SparkSession | None = None
+        self._joined = False
 
     def start(self) -> SparkSession:
         """Start Spark and give a session in UTC with ANSI mode on.
@@ -73,7 +74,7 @@ class Engine:
         """End the application and its JVM, or leave the server; calling it twice is harmless."""
         session, self._session = self._session, None
         gateway, self._gateway = self._gateway, None
-        if session is not None and gateway is None and is_connect(session):
+        if session is not None and gateway is None and not self._joined:
             session.stop()
         if gateway is not None:
             _end_jvm(gateway)
@@ -144,6 +145,7 @@ class Engine:
 
         if SparkContext._active_spark_context is None:
             return None
+        self._joined = True
         _hush_row_values()
         speak_classic()
         session: SparkSession = SparkSession(SparkContext._active_spark_context).newSession()
@@ -155,7 +157,6 @@ class Engine:
     @property
     def _session_settings(self) -> dict[str, str]:
         return settings.session_settings(self._spec, self._cores) | settings.as_text(self._spec.config)
-
 
     def _settings(self, master: Master) -> dict[str, str]:
         spec = self._spec
