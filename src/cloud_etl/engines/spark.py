@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines import spark_settings as settings
-from cloud_etl.engines.dialect import is_connect, speak_classic, speak_connect
+from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
@@ -49,6 +49,7 @@ class Engine:
         self._store_settings = dict(store_settings or {})
         self._gateway: JavaGateway | None = None
         self._session: SparkSession | None = None
+        self._joined = False
 
     def start(self) -> SparkSession:
         """Start Spark and give a session in UTC with ANSI mode on.
@@ -73,7 +74,7 @@ class Engine:
         """End the application and its JVM, or leave the server; calling it twice is harmless."""
         session, self._session = self._session, None
         gateway, self._gateway = self._gateway, None
-        if session is not None and gateway is None and is_connect(session):
+        if session is not None and gateway is None and not self._joined:
             session.stop()
         if gateway is not None:
             _end_jvm(gateway)
@@ -143,6 +144,7 @@ class Engine:
 
         if SparkContext._active_spark_context is None:
             return None
+        self._joined = True
         _hush_row_values()
         speak_classic()
         session: SparkSession = SparkSession(SparkContext._active_spark_context).newSession()
@@ -251,13 +253,14 @@ def _hush_row_values() -> None:
 
 
 def _last_words(log: Path) -> str:
-    """The error that a JVM ended with, without its stack trace."""
+    """The first error that a JVM told, without its stack trace."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         return ""
-    words = [line.strip() for line in lines if "Exception" in line or "Error" in line]
-    return next((line for line in words if not line.startswith(("at ", "WARN", "WARNING"))), "")[:300]
+    chatter = ("at ", "WARN", "Using ", "Setting ", "To adjust ")
+    words = [line for line in map(str.strip, lines) if "Exception" in line or "Error" in line or "Invalid" in line]
+    return next((line for line in words if not line.startswith(chatter)), "")[:300].rstrip(".")
 
 
 def _not_started(master: str, said: str) -> EngineError:

@@ -123,4 +123,4 @@ SparkManager(spec, 1, Path({str(tmp_path)!r})).session
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert "EngineError: the spark engine did not start on local[1]: " in done.stderr
-    assert "banana" in done.stderr
+    assert "Invalid maximum heap size: -Xmxbanana" in done.stderr
