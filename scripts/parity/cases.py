@@ -154,7 +154,8 @@ EXPRESSIONS: tuple[tuple[str, str, str, str], ...] = (
     ("greatest({a}, {b})", "integer", "integer", "integer"), ("if({a} = {b}, 1, 0)", "string", "string", "integer"),
     ("{a} in (1, 2, 42)", "integer", "", "boolean"), ("{a} like '%a%'", "string", "", "boolean"),
     ("isnan({a})", "double", "", "boolean"), ("md5({a})", "string", "", "string"), ("-{a}", "integer", "", "integer"),
-    ("nullif({a}, '')", "string", "", "string"), ("cast({a} as decimal(12,2))", "double", "", "decimal(12,2)"),
+    ("nullif({a}, '')", "string", "", "string"),
+    ("cast(if(abs({a}) < 1e9D, {a}, 0D) as decimal(12,2))", "double", "", "decimal(12,2)"),
 )  # fmt: skip
 
 

@@ -109,19 +109,8 @@ def batch() -> Batch:
     return Batch("b", (ref,), (), Schema(()), (), 0, (), 0)
 
 
-# Differences that are known, and neither guarded nor listed yet: such a case turns red when it is closed.
-OPEN = {
-    7: "the weekday of old or far dates in date_parts",
-    13: "a double cast to decimal where Sail stops and Spark goes on",
-}
-CASES = [
-    pytest.param(number, marks=pytest.mark.xfail(strict=True, reason=OPEN[number]) if number in OPEN else ())
-    for number in range(20)
-]
-
-
 @pytest.mark.xdist_group("spark")
-@pytest.mark.parametrize("number", CASES)
+@pytest.mark.parametrize("number", range(20))
 def test_both_engines_give_the_same_tables_for_generated_cases(number, sail, spark, tmp_path):
     case = make_case(number)
     told = difference(case, (sail, spark), tmp_path)

@@ -47,6 +47,11 @@ def test_rows_without_a_whole_key_are_never_duplicates(lab):
     assert out.transformed.frame.unique_keys == ()
 
 
+def test_zero_and_minus_zero_are_one_key(lab):
+    rows = lab.values("a, note", "(0.0::DOUBLE, 'p')", "('-0.0'::DOUBLE, 'q')", "(1.5::DOUBLE, 'r')")
+    assert lab.write(rows, {"deduplicate": {"keys": ["a"]}}).rows("note") == [("p",), ("r",)]
+
+
 def test_only_rows_still_in_are_compared(lab, orders):
     out = lab.write(
         orders, {"filter": {"known": "note <> 'r'"}}, {"deduplicate": {"keys": ["id"], "order_by": "ts desc"}}

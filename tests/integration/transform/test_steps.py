@@ -93,6 +93,13 @@ def test_date_parts_are_those_of_iso_8601(lab):
     assert {kind for name, kind in out.types.items() if name not in ("t", "t_date")} == {"INTEGER"}
 
 
+def test_a_week_begins_with_monday_and_ends_with_sunday(lab):
+    days = lab.values("d", *(f"(DATE '2023-12-{day}')" for day in range(25, 32)))
+    assert lab.write(days, {"date_parts": {"of": "d", "parts": ["weekday"]}}).rows("d_weekday") == [
+        (number,) for number in range(1, 8)
+    ]
+
+
 def test_filter_keeps_only_rows_for_which_the_rule_is_true(lab):
     rows = lab.values("a", "(1)", "(-1)", "(NULL)")
     out = lab.write(rows, {"filter": {"positive": "a > 0", "small": "a < 10"}})

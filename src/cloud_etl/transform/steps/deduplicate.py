@@ -22,7 +22,7 @@ from cloud_etl.transform.port import Step
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pyspark.sql import Column
+    from pyspark.sql import Column, DataFrame
 
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
@@ -95,7 +95,9 @@ class Deduplicate(Step):
     def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
         from pyspark.sql import functions as F
 
-        hashed = frame.still_in().select(self._hash.alias(_HASH), *self._needed, ROW_ID)
+        rows = frame.still_in()
+        compared = [_compared(rows, name).alias(name) for name in self._needed]
+        hashed = rows.select(self._hash(rows).alias(_HASH), *compared, ROW_ID)
         counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
@@ -104,7 +106,7 @@ class Deduplicate(Step):
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
             suspects = read_files(session, [folder / "hashes"])
-            ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(_HASH))
+            ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
             write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
             frame = self._marked(frame, fate, folder / "surplus")
         else:
@@ -131,11 +133,11 @@ class Deduplicate(Step):
         from pyspark.sql import functions as F
 
         ties = [column(name).asc_nulls_last() for name in frame.columns]
-        ranked = frame.frame.withColumn(_RANK, self._rank(FATE, ties))
+        ranked = frame.frame.withColumn(_RANK, self._rank(frame.frame, FATE, ties))
         marked = frame.with_frame(ranked).mark(self._complete & (F.col(_RANK) > 1), fate)
         return marked.with_frame(marked.frame.drop(_RANK))
 
-    def _rank(self, first: str, ties: Sequence[Column] = ()) -> Column:
+    def _rank(self, rows: DataFrame, first: str, ties: Sequence[Column] = ()) -> Column:
         from pyspark.sql import Window
         from pyspark.sql import functions as F
 
@@ -143,23 +145,29 @@ class Deduplicate(Step):
             column(name).desc_nulls_last() if descending else column(name).asc_nulls_last()
             for name, descending in self._order
         ]
-        window = Window.partitionBy(first, *(column(name) for name in self.keys))
+        window = Window.partitionBy(first, *(_compared(rows, name) for name in self.keys))
         return F.row_number().over(window.orderBy(*order, F.col(ROW_ID).asc_nulls_last(), *ties))
 
     @property
-    def _needed(self) -> list[Column]:
-        names = dict.fromkeys([*self.keys, *(name for name, _ in self._order)])
-        return [column(name) for name in names]
+    def _needed(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.keys, *(name for name, _ in self._order)]))
 
     @property
     def _complete(self) -> Column:
         return reduce(and_, (column(name).isNotNull() for name in self.keys))
 
-    @property
-    def _hash(self) -> Column:
+    def _hash(self, rows: DataFrame) -> Column:
         from pyspark.sql import functions as F
 
-        return F.when(self._complete, F.hash(*(column(name) for name in self.keys)))
+        return F.when(self._complete, F.hash(*(_compared(rows, name) for name in self.keys)))
+
+
+def _compared(rows: DataFrame, name: str) -> Column:
+    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows and hashes tell apart."""
+    from pyspark.sql import functions as F
+
+    is_double = dict(rows.dtypes)[name] in ("double", "float")
+    return column(name) + F.lit(0.0) if is_double else column(name)
 
 
 def _footers(folder: Path, name: str) -> tuple[int, int]:

@@ -124,7 +124,8 @@ def _part(part: Part, moment: Column) -> Column:
         "year": F.year, "quarter": F.quarter, "month": F.month, "week": F.weekofyear, "day": F.dayofmonth,
         "day_of_year": F.dayofyear, "hour": F.hour, "minute": F.minute, "second": F.second,
     }  # fmt: skip
-    value = F.weekday(moment) + 1 if part == "weekday" else functions[part](moment)
+    # Not by `weekday`, which is -1 for Sunday on Sail.
+    value = (F.dayofweek(moment) + 5) % 7 + 1 if part == "weekday" else functions[part](moment)
     return value.cast("int")
 
 
