@@ -96,7 +96,9 @@ def _compared(found: Record, contestant: Contestant) -> Record:
     reference = warehouse(DUCKDB)
     if contestant is DUCKDB or not contestant.same_rows or found.exit_code or not reference.exists():
         return found
-    return replace(found, differences=tuple(differences(warehouse(contestant), reference)))
+    ours = warehouse(contestant)
+    lines = differences(ours, reference) if ours.exists() else ["its warehouse is gone: two benchmarks ran at once"]
+    return replace(found, differences=tuple(lines))
 
 
 def _size(folder: Path) -> int:
