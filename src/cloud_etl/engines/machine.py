@@ -57,7 +57,7 @@ def resources_of(spec: EngineSpec, machine: Machine) -> Resources:
 
 
 def engine_within(spec: EngineSpec, resources: Resources) -> EngineSpec:
-    """The settings of an engine with its memory in figures; cores stay, for those of executors are not this machine's."""
+    """The settings of an engine with its memory in figures; its cores may be those of executors, and stay."""
     return spec.model_copy(update={"memory": f"{resources.memory_bytes // MIB}MB"})
 
 
