@@ -109,7 +109,9 @@ def on_cluster(contestant: Contestant, workers: int) -> Contestant:
         settings = folder / "cloud-etl.yaml"
         if settings.exists():
             text = settings.read_text()
-            settings.write_text(text.replace("name: spark,", 'name: spark, master: "${env:SPARK_MASTER}",'))
+            text = text.replace("name: spark,", 'name: spark, master: "${env:SPARK_MASTER}",')
+            # Executors of more cores than a worker has would be waited for.
+            settings.write_text(text.replace("cores: 2", "cores: 1"))
         return [sys.executable, str(Path(__file__).with_name("cluster.py")), str(workers), *command]
 
     return Contestant(f"{contestant.name}, {workers} worker{'s' if workers > 1 else ''}", prepare, contestant.same_rows)

@@ -77,6 +77,8 @@ def _draw_growth(suite: str, records: Sequence[Record], folder: Path) -> Path:
     ):
         axes.plot(counts, values, marker="o", label=label, color=colour)
     axes.set_xscale("log")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts], minor=False)
+    axes.minorticks_off()
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"{suite}, of the same {'records' if suite == 'files' else 'number of cells'}")
     axes.legend(frameon=False)

@@ -116,7 +116,8 @@ def machine() -> str:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
     packages = ", ".join(f"{name} {found}" for name in PACKAGES if (found := _version(name)))
     return (
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB;"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB,"
+        f" {os.getloadavg()[0]:.0f} processes ready to run;"
         f" Python {platform.python_version()}, {packages}"
     )
 

@@ -57,9 +57,8 @@ def resources_of(spec: EngineSpec, machine: Machine) -> Resources:
 
 
 def engine_within(spec: EngineSpec, resources: Resources) -> EngineSpec:
-    """The settings of an engine with its memory and cores in figures."""
-    bound = {"memory": f"{resources.memory_bytes // MIB}MB", "cores": resources.cores}
-    return spec.model_copy(update=bound)
+    """The settings of an engine with its memory in figures; its cores may be those of executors, and stay."""
+    return spec.model_copy(update={"memory": f"{resources.memory_bytes // MIB}MB"})
 
 
 def bound_libraries(resources: Resources) -> None:
