@@ -95,13 +95,15 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "Write quotes inside quoted fields as csv.escape says.",
     ),
     RejectCode.UNCLOSED_QUOTE: RejectHelp(
-        "A quoted field is opened and never closed in a way that gives a full record. If it closes within 10 lines, "
-        "each of them is rejected, unless all below the first are full records.",
+        "A quoted field is opened and never closed in a way that gives a full record; only string and json fields go "
+        "over lines. If it closes within 10 lines, each of them is rejected, unless all below the first are full "
+        "records.",
         "Close the quote; a record that spans lines must fit csv.max_record_bytes.",
     ),
     RejectCode.AMBIGUOUS_QUOTE: RejectHelp(
-        "A quoted field spans lines of which the first and the last look like full records: it may be one record or "
-        "several. Each of the lines is rejected; where more than 10 lines all look like records, only the first.",
+        "A quoted field spans lines of which the first and a later one look like full records (one above the last only "
+        "by a number, date, time or boolean): it may be one record or several. Each of the lines is rejected; where "
+        "they are more than 10 and all, or all but the last, look like records, only the first.",
         "Decide which it is: remove the stray quotes, or the line ends inside the field.",
     ),
     RejectCode.BARE_CARRIAGE_RETURN: RejectHelp(

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import Kind
 from cloud_etl.extract.reader.dialect import Dialect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SWAP = bytes.maketrans(b"\r\n", b"\n\r")
 TOO_LONG = "the record is longer than max_record_bytes"
@@ -62,20 +68,42 @@ class Shape:
         """The shape of records whose fields at some places have a type."""
         return cls(width, tuple(_LOOKS.get(kinds.get(place, "string")) for place in range(width)))
 
+    @property
+    def holds_text(self) -> NDArray[np.bool_]:
+        """For each field, whether its column holds text, which may go over lines."""
+        return np.array([pattern is None for pattern in self.patterns], dtype=np.bool_)
+
     def is_ambiguous(self, span: bytes, dialect: Dialect) -> bool:
-        """Whether the first and the last line of a span could, taken by themselves, be records."""
+        """Whether the first line of a span and a later one could, taken by themselves, be records.
+
+        A line between the first and the last counts where a typed field speaks for it: text has delimiters as well.
+        """
         if self.width == 1:
             return False
-        return self.fits(span[: span.find(b"\n")], dialect) and self.fits(span[span.rfind(b"\n") + 1 :], dialect)
+        first, *between, last = span.split(b"\n")
+        if not self.fits(first, dialect):
+            return False
+        return self.fits(last, dialect) or any(self.fits(line, dialect, by_value=True) for line in between)
 
-    def fits(self, line: bytes, dialect: Dialect) -> bool:
-        """Whether a line, taken by itself, could be a record."""
+    def fits(self, line: bytes, dialect: Dialect, *, by_value: bool = False) -> bool:
+        """Whether a line, taken by itself, could be a record; by_value: and a typed field of it has a value."""
         if line.count(dialect.delimiter) != self.width - 1:
             return False
         fields = line.replace(dialect.quote or b"", b"").split(dialect.delimiter)
-        return all(
-            pattern is None or text in dialect.null_words or pattern.fullmatch(text) is not None
+        typed = [
+            (pattern, text)
             for pattern, text in zip(self.patterns, map(bytes.strip, fields), strict=False)
+            if pattern is not None and text not in dialect.null_words
+        ]
+        return all(pattern.fullmatch(text) for pattern, text in typed) and (
+            not by_value or any(text for _, text in typed)
+        )
+
+    def splits_a_typed_field(self, fields: Sequence[bytes | None]) -> bool:
+        """Whether a field goes over lines whose column holds no text."""
+        return any(
+            pattern is not None and text is not None and b"\n" in text
+            for pattern, text in zip(self.patterns, fields, strict=False)
         )
 
 
@@ -143,7 +171,13 @@ def parse_record(buffer: bytes, start: int, dialect: Dialect, shape: Shape | Non
         # The usual case in one go; the loop below finds the same fields, and what is wrong where there is no match.
         *groups, ending = whole.groups()
         values = [dialect.value(*pair) for pair in zip(groups[::2], groups[1::2], strict=True)]
-        return _whole(buffer, (start, whole.end() - len(ending), whole.end()), values, dialect, shape)
+        span = (start, whole.end() - len(ending), whole.end())
+        if whole.end() <= line_end + 1 or not shape.splits_a_typed_field(values):
+            return _whole(buffer, span, values, dialect, shape)
+        fault = Refused(
+            RejectCode.UNCLOSED_QUOTE, "a quoted field that holds no text is not closed on its line", line_end + 1
+        )
+        return _Tried(buffer, start, span[1], limit, final).refuse(fault, dialect, shape)
     field = dialect.field
     position = start
     raw: list[bytes | None] = []
@@ -176,7 +210,7 @@ def _whole(
     if shape is not None and spans_lines and shape.is_ambiguous(buffer[start:end], dialect):
         message = "a quoted field spans lines that look like records of their own"
         lines = buffer[start:end].split(b"\n")
-        if len(lines) > _SPAN_LINES and all(shape.fits(line, dialect) for line in lines):
+        if len(lines) > _SPAN_LINES and all(shape.fits(line, dialect) for line in lines[:-1]):
             # Too many good records to be one cell: two stray quotes, far apart, must not cost what is between them.
             return Refused(RejectCode.AMBIGUOUS_QUOTE, message, start + len(lines[0]) + 1)
         return Refused(RejectCode.AMBIGUOUS_QUOTE, message, following, each=True)

@@ -97,7 +97,9 @@ def _integer(type_: ColumnType, text: str, tried: str) -> Cast:
 
 def _decimal(type_: ColumnType, text: str, tried: str) -> Cast:
     scale = type_.scale
-    exact = f"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.][0-9]{{1,{scale}}}0*)" if scale else "[+-]?[0-9]+([.]0*)?"
+    exact = f"[+-]?([0-9]+([.][0-9]{{0,{scale}}}0*)?|[.][0-9]{{1,{scale}}}0*)"
+    if scale == 0:
+        exact = "[+-]?([0-9]+([.]0*)?|[.]0+)"
     code = (
         f"CASE WHEN NOT {_full(text, _DECIMAL)} THEN '{RejectCode.BAD_DECIMAL}' "
         f"WHEN {_full(text, exact)} THEN '{RejectCode.OUT_OF_RANGE}' ELSE '{RejectCode.DECIMAL_SCALE}' END"

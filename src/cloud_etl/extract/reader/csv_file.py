@@ -110,8 +110,9 @@ class CsvFile:
             piece.runs = Runs(*np.array([[0], [window.line], [window.position]]))
             piece.records = last
             return piece, used, last
-        lines = sort_lines(text, ends, window.dialect, self._layout.width)
-        last = self._resolve(lines, piece)
+        shape = shape_of(self._layout, self._spec)
+        lines = sort_lines(text, ends, window.dialect, shape.holds_text)
+        last = self._resolve(lines, shape, piece)
         self._refuse_repeated(lines, [number for number in repeated if number < last], piece)
         last = second.find(text, lines, last, window.final and last == len(ends))
         _drop_from(piece, window.line + last)
@@ -120,13 +121,12 @@ class CsvFile:
         piece.records = int(np.count_nonzero((kinds == Line.RECORD) | (kinds == Line.TAKEN)))
         return piece, _bytes_of(ends, last), last
 
-    def _resolve(self, lines: Lines, piece: Piece) -> int:
+    def _resolve(self, lines: Lines, shape: Shape, piece: Piece) -> int:
         """Parse the doubtful lines one by one, in order.
 
         Returns:
             How many lines are done with; fewer than all where a record goes on behind the buffer.
         """
-        shape = shape_of(self._layout, self._spec)
         spans: list[int] = []
         last, done = len(lines.ends), 0
         for number in np.flatnonzero(lines.kinds == Line.DOUBTFUL).tolist():

@@ -27,6 +27,7 @@ from cloud_etl.extract.reader.plain_texts import (
 # So many digits fit whatever they are.
 _SAFE_DIGITS = {"integer": 9, "bigint": 18, "double": 15}
 _SAFE_DOUBLE = 300
+_HELD_DIGITS = 38
 _MOMENT = pa.timestamp("us")
 _MOMENT_FORMATS = (None, "%Y-%m-%d %H:%M:%S")
 _DAY_FORMATS = (None, "%Y-%m-%d")
@@ -87,9 +88,14 @@ def quick_cast_of(spec: ColumnSpec) -> QuickCast | None:
 
 
 def _decimal(type_: ColumnType) -> QuickCast:
-    # pyarrow refuses what would be rounded or does not fit; only its exponents are no plain numbers.
+    # pyarrow refuses what would be rounded or does not fit. Its exponents are no plain numbers, and it makes 0 of some
+    # numbers with more digits than it can hold, such as 1 with 43 zeros behind the point as decimal(5,4).
     arrow = pa.decimal128(type_.precision, type_.scale)
-    return QuickCast(arrow, _free_of(b"eE"), plain_numbers(type_.precision - type_.scale, type_.scale))
+    free = _free_of(b"eE")
+    return QuickCast(
+        arrow, lambda texts: longest(texts) <= _HELD_DIGITS and free(texts),
+        plain_numbers(type_.precision - type_.scale, type_.scale),
+    )  # fmt: skip
 
 
 def _free_of(needles: bytes) -> Callable[[pa.ChunkedArray], bool]:

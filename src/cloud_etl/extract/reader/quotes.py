@@ -77,17 +77,17 @@ class Quotes:
         wrong: Mask = np.where((number & 1) == 0, ~opens, ~self.closes[quotes])
         return wrong
 
-    def spans(self, window: bytes, unsafe: Mask, width: int) -> dict[int, int]:
+    def spans(self, window: bytes, unsafe: Mask, columns: Mask) -> dict[int, int]:
         """Lines that begin a record over several lines which is proven, each with the record's last line.
 
         What is proven: it begins and ends outside of quotes and no line end in it does, every quote is in its place,
-        it has as many fields as the header, its first and last line do not look like records of their own, and it
-        is not too long. The rest is for the careful parser.
+        it has as many fields as the header, only fields of text go over lines, its first line and a later one do not
+        both look like records of their own, and it is not too long. The rest is for the careful parser.
 
         Args:
             window: the text.
             unsafe: lines with bytes that need a closer look, whatever their quotes.
-            width: fields of a record.
+            columns: for each field of a record, whether it holds text.
         """
         odd = np.flatnonzero(self.counts & 1)
         begin, last = odd[:-1], odd[1:]
@@ -97,7 +97,7 @@ class Quotes:
         spans = begin[fine], last[fine]
         spans = _kept(spans, self._free_of(unsafe, *spans))
         spans = _kept(spans, self._well_quoted(*spans))
-        begin, last = _kept(spans, self._has_width(window, spans, width))
+        begin, last = _kept(spans, self._has_shape(window, spans, columns))
         return dict(zip(begin.tolist(), last.tolist(), strict=True))
 
     def _free_of(self, unsafe: Mask, begin: Places, last: Places) -> Mask:
@@ -114,8 +114,8 @@ class Quotes:
         well: Mask = np.add.reduceat(wrong, offsets, dtype=np.int64) == 0
         return well
 
-    def _has_width(self, window: bytes, spans: tuple[Places, Places], width: int) -> Mask:
-        """As many fields as the header, and not two lines that could each be a record: by the delimiters."""
+    def _has_shape(self, window: bytes, spans: tuple[Places, Places], columns: Mask) -> Mask:
+        """As many fields as the header, line ends in text only, and not two lines that could each be a record."""
         begin, last = spans
         start, end = self.starts[begin], self.ends[last] + 1
         data = np.frombuffer(_joined(window, start.tolist(), end.tolist()), dtype=np.uint8)
@@ -124,11 +124,18 @@ class Quotes:
         # Every span has an even number of quotes, so that each begins outside of them.
         quoted = np.bitwise_xor.accumulate((data == (self.dialect.quote or b"\n")[0]).view(np.uint8))
         outside = _sums(delimiters & (quoted == 0))
-        everywhere = _sums(delimiters)
-        fields = outside[offsets[1:]] - outside[offsets[:-1]] + 1
-        head = everywhere[offsets[:-1] + self.ends[begin] - start] - everywhere[offsets[:-1]]
-        tail = everywhere[offsets[1:]] - everywhere[offsets[:-1] + self.starts[last] - start]
-        fits: Mask = (fields == width) & ~((head == width - 1) & (tail == width - 1))
+        line_ends = np.flatnonzero(data == LF)
+        lines = last - begin + 1
+        first = np.cumsum(lines) - lines
+        # The field in which each line ends; the last line of a span ends behind its last field.
+        field_ = outside[line_ends] - np.repeat(outside[offsets[:-1]], lines)
+        fits: Mask = field_[first + lines - 1] == len(columns) - 1
+        in_text = columns[np.minimum(field_, len(columns) - 1)]
+        in_text[first + lines - 1] = True
+        alike = np.diff(_sums(delimiters)[line_ends], prepend=0) == len(columns) - 1
+        if len(first):
+            fits &= np.logical_and.reduceat(in_text, first)
+            fits &= ~alike[first] | (np.add.reduceat(alike, first, dtype=np.int64) == 1)
         return fits
 
 

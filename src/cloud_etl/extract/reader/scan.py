@@ -111,16 +111,16 @@ def line_starts(ends: Places) -> Places:
     return starts
 
 
-def sort_lines(window: bytes, ends: Places, dialect: Dialect, width: int) -> Lines:
-    """Sort the lines of a window that ends with LF."""
+def sort_lines(window: bytes, ends: Places, dialect: Dialect, columns: NDArray[np.bool_]) -> Lines:
+    """Sort the lines of a window that ends with LF; columns says of each field of a record whether it holds text."""
     data = np.frombuffer(window, dtype=np.uint8)
     starts = line_starts(ends)
     lines = Lines(starts, ends, np.zeros(len(ends), dtype=np.uint8))
     _mark_bytes(window, data, lines)
     _mark_carriage_returns(window, data, lines, dialect)
     lines.kinds[ends - starts > dialect.max_record_bytes] = Line.DOUBTFUL
-    _mark_quotes(window, data, lines, dialect, width)
-    if width > 1:
+    _mark_quotes(window, data, lines, dialect, columns)
+    if len(columns) > 1:
         _mark_blank(data, lines, dialect)
     _mark_comments(window, data, lines, dialect)
     return lines
@@ -130,7 +130,9 @@ def _mark(lines: Lines, places: Places, kind: Line) -> None:
     lines.kinds[np.searchsorted(lines.ends, places)] = kind
 
 
-def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect, width: int) -> None:
+def _mark_quotes(
+    window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: Dialect, columns: NDArray[np.bool_]
+) -> None:
     if dialect.quote is None or dialect.quote not in window:
         return
     if not dialect.simple:
@@ -142,8 +144,8 @@ def _mark_quotes(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect: 
     if dialect.options.escape == "backslash":
         if b"\\" in window:
             lines.kinds[_has(lines, np.flatnonzero(data == _BACKSLASH)) & (quotes.counts > 0)] = Line.DOUBTFUL
-    elif width > 1 and not dialect.cr_file:
-        lines.spans.update(quotes.spans(window, unsafe, width))
+    elif len(columns) > 1 and not dialect.cr_file:
+        lines.spans.update(quotes.spans(window, unsafe, columns))
 
 
 def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:

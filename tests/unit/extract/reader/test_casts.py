@@ -55,7 +55,7 @@ CASES = [
         {"type": "decimal(38,10)"},
         {"1234567890123456789012345678.0123456789": Decimal("1234567890123456789012345678.0123456789")},
     ),
-    ({"type": "decimal(4,0)"}, {"12": Decimal(12), "12.0": Decimal(12), "12.5": "decimal_scale"}),
+    ({"type": "decimal(4,0)"}, {"12": Decimal(12), "12.0": Decimal(12), "-.0": Decimal(0), ".5": "decimal_scale"}),
     (
         {"type": "double"},
         {

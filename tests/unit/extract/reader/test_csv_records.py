@@ -128,6 +128,40 @@ def test_stray_quotes_far_apart_cost_the_first_line_and_not_the_lines_between(re
     assert [line for line, _ in result.codes] == [2, 21]
 
 
+TYPED = {"id": {"type": "integer"}, "note": {"type": "string"}, "name": {"type": "string"}}
+
+
+@EVERY_SIZE
+def test_a_stray_quote_and_a_field_that_begins_with_a_line_end_do_not_swallow_the_records_between(read, limits):
+    below = b'30,"\nx",z\n31,c,y\n'
+    result = read(b'id,note,name\n2,b,"oops\n3,c,y\n' + below, TYPED, limits=limits)
+    assert result.values == [(31, "c", "y")]
+    assert [row["raw_text"] for row in result.rejects] == ['2,b,"oops', "3,c,y", '30,"', 'x",z']
+    body = b"".join(b"%d,n,m\n" % number for number in range(3, 20))
+    result = read(b'id,note,name\n2,b,"oops\n' + body + below, TYPED, limits=limits)
+    assert result.values == [*((number, "n", "m") for number in range(3, 20)), (30, "\nx", "z"), (31, "c", "y")]
+    assert result.codes == [(2, "ambiguous_quote")]
+
+
+@EVERY_SIZE
+def test_a_quoted_number_ends_on_its_line(read, limits):
+    schema = {"note": {"type": "string"}, "n": {"type": "integer"}}
+    result = read(b'note,n\na,"1\nb,2\n"\nc,3\n', schema, limits=limits)
+    assert result.values == [("c", 3)]
+    assert result.codes == [(line, "unclosed_quote") for line in (2, 3, 4)]
+    body = b"".join(b"n,%d\n" % number for number in range(3, 20))
+    result = read(b'note,n\na,"1\n' + body + b'"\nb",5\n', schema, limits=limits)
+    assert result.values == [*(("n", number) for number in range(3, 20)), ("\nb", 5)]
+    assert result.codes == [(2, "unclosed_quote")]
+
+
+@EVERY_SIZE
+def test_lines_of_text_with_as_many_delimiters_as_the_header_are_no_records_where_no_value_says_so(read, limits):
+    data = b'id,note,name\n2,b,"x\none, two, three\n,,\nend"\n3,c,y\n'
+    result = read(data, TYPED, limits=limits)
+    assert result.values == [(2, "b", "x\none, two, three\n,,\nend"), (3, "c", "y")]
+
+
 @EVERY_SIZE
 def test_a_field_over_lines_is_one_record_where_its_last_line_is_none(read, limits):
     data = b'name,address\nann,"1 Main St\nSpringfield, IL\nUSA"\nbob,x\n'

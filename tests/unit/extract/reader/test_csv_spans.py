@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ crowded = st.text(alphabet='a1,"\n\r#\0é\\', max_size=60)
 
 def lines_of(text: str, options: CsvOptions):
     data = text.encode() + b"\n"
-    return data, sort_lines(data, line_ends(data), Dialect(options), WIDTH)
+    return data, sort_lines(data, line_ends(data), Dialect(options), np.ones(WIDTH, np.bool_))
 
 
 @given(text=st.one_of(polluted(), crowded), escape=st.sampled_from(["doubled", "none", "backslash"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 import duckdb
@@ -106,6 +107,17 @@ def test_what_is_cast_in_one_go_is_what_the_careful_cast_makes_of_it(contract, c
         whole, proven = quick.whole(column), quick.proven(column)
         assert whole is None or as_text(whole) == careful
         assert proven is None or all(one in (None, other) for one, other in zip(as_text(proven), careful, strict=True))
+
+
+@pytest.mark.parametrize("type_", ["decimal(3,0)", "decimal(5,4)", "decimal(12,2)", "decimal(38,9)", "decimal(38,37)"])
+def test_a_decimal_is_the_same_however_many_zeros_it_is_written_with(connection, type_):
+    column = column_of({"type": type_}, connection)
+    zeros = ["0" * count for count in range(90)]
+    values = [f"{sign}{number}.{more}" for sign in ("", "-") for number in (0, 1, 7) for more in zeros]
+    values += [f"{more}{number}" for number in ("3", "4.", "5.0") for more in zeros]
+    wanted = [Decimal(value) for value in values]
+    assert column.verdicts.values(chunked(values, [])).to_pylist() == wanted
+    assert [column.values(chunked([value], [])).to_pylist() for value in values] == [[value] for value in wanted]
 
 
 def test_values_stay_in_their_rows_whatever_order_the_answer_has(connection):
