@@ -203,7 +203,10 @@ def _is_json(value: str | None) -> bool:
     if value is None:
         return True
     try:
-        json.loads(value, parse_constant=_refuse_constant)
+        found = json.loads(value, parse_constant=_refuse_constant)
+        if "\\u" in value:
+            # Half a surrogate pair is text to Python and to no warehouse; encoding it raises a ValueError.
+            json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
     return True

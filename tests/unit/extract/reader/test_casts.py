@@ -217,6 +217,8 @@ CASES = [
             "{a:1}": "bad_json",
             "NaN": "bad_json",
             "[1,]": "bad_json",
+            r'{"a": "\ud83d\ude00"}': r'{"a": "\ud83d\ude00"}',
+            r'{"a": "\ud83d"}': "bad_json",
         },
     ),
     ({"type": "string"}, {"": "", " x ": " x ", "NULL": "NULL"}),
