@@ -125,6 +125,8 @@ def _probe(spec: RedshiftSpec, login: Login) -> None:
         raise TargetError(_unreached(spec, login, advice)) from exc
     except OSError as exc:
         advice = f"{exc.strerror or exc}. Check host and port, and that the cluster is not paused"
+        if login.host in ("127.0.0.1", "localhost"):
+            advice += "; a local one is started by cloud-etl local up"
         raise TargetError(_unreached(spec, login, advice)) from exc
 
 

@@ -63,6 +63,12 @@ def test_a_type_that_would_need_a_new_column_is_refused_with_the_statements_it_t
     assert "Nothing was loaded" in message
 
 
+def test_an_escaped_nul_in_json_is_found_before_anything_is_copied(shop, refused):
+    texts = [r'{"a": "x\u0000"}', r'{"a": "\\\u0000"}', r'{"a": "\\u0000"}', '{"a": "u0000"}']
+    message = refused(shop.task(shop.schema(doc="json"), [(text,) for text in texts]))
+    assert "out-0.parquet, column doc: 2 values with the character NUL, which Redshift refuses" in message
+
+
 @pytest.mark.parametrize("native", ["character", "super"])
 def test_what_is_no_varchar_is_never_told_to_become_one_in_place(script, shop, refused, native):
     script.tables["shop.sales"] = [("id", native, "YES", None, None, None, None)]
