@@ -14,6 +14,7 @@ CloudEtlError                  1   internal error
 ├── TargetError                4   the store or the warehouse refused a write
 │   ├── ObjectExistsError      4   a write-once object is already there
 │   ├── QuarantineError        4   the rejects could not be written; nothing is accepted
+│   ├── UnreachableError       4   the warehouse cannot be reached
 │   └── SchemaEvolutionError   4   the table cannot take the output's schema safely
 ├── EngineError                4   the engine could not be started or died
 ├── LedgerError                5   the row ledger does not reconcile
@@ -135,6 +136,10 @@ class ObjectExistsError(TargetError):
 
 class QuarantineError(TargetError):
     """The rejects could not be written; nothing is accepted without them."""
+
+
+class UnreachableError(TargetError):
+    """Nobody answers at the warehouse's address; a load that had a connection before tries again."""
 
 
 class SchemaEvolutionError(TargetError):

@@ -68,7 +68,8 @@ def up(
         return
     _tell(f"Local AWS is up in {stack.folder} ({time.monotonic() - began:.1f} s).", _table(stack.status()), "")
     if loaded:
-        more = f"; {copied} raw files were copied into it" if copied else ""
+        files = "1 raw file was" if copied == 1 else f"{copied} raw files were"
+        more = f"; {files} copied into it" if copied else ""
         _tell(f"The bucket is s3://{bucket}{more}.")
         _tell(f"Run a pipeline:       cloud-etl run --all --env {LOCAL_ENVIRONMENT}")
     _tell('Use it from a shell:  eval "$(cloud-etl local up)"')

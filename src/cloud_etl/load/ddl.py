@@ -182,7 +182,7 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
             continue
         common = common_type(found.type, column.type) if found.type else None
         wide = Column(column.name, common or column.type, column.nullable)
-        change = dialect.change_type(target, quote(found.name), dialect.type_name(wide))
+        change = dialect.change_type(target, quote(found.name), found.native, dialect.type_name(wide))
         old = None if found.type is None else Column(found.name, found.type, found.nullable)
         if common is None or old is None or (common != old.type and not dialect.can_widen(old, wide)):
             problems.append(_misfit(column, found, common, change))
@@ -190,7 +190,7 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
         if common != old.type:
             statements.append(change)
         elif (longer := dialect.widened(old, found.width, wide)) is not None:
-            widenings.append(dialect.change_type(target, quote(found.name), longer))
+            widenings.append(dialect.change_type(target, quote(found.name), found.native, longer))
         columns.append(wide)
     _refuse(spec, problems, [*widenings, *statements])
     kept = {name.lower() for name in schema.names} | (
@@ -203,6 +203,8 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
 
 def _misfit(column: Column, found: TableColumn, common: ColumnType | None, change: str) -> str:
     risk = "may lose data" if common is None else "rewrites the table"
+    if found.type is None:
+        risk = "rewrites the table; cloud-etl has no such type"
     return (
         f"column {column.name} is {found.native} in the table and {column.type} in the output "
         f"(it would take {change}, which {risk})"

@@ -31,8 +31,8 @@ class Dialect(ABC):
         """The type of a new column."""
 
     @abstractmethod
-    def change_type(self, table: str, column: str, type_name: str) -> str:
-        """What it takes to give a column another type; table is qualified and quoted, column is quoted."""
+    def change_type(self, table: str, column: str, native: str, type_name: str) -> str:
+        """What it takes to give a column another type than the native one it has; table and column are quoted."""
 
     @abstractmethod
     def differs(self, column: Column, left: str, right: str) -> str:

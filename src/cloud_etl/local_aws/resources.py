@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from cloud_etl.domain.spec import S3Spec
 from cloud_etl.errors import TargetError
 from cloud_etl.local_aws.parts import HOST, REGION
-from cloud_etl.storage.object_store import ObjectStore
+from cloud_etl.storage.object_store import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
     from cloud_etl.config.config import LoadedProject
@@ -48,6 +48,9 @@ def make_resources(addresses: Addresses, project: str, bucket: str) -> None:
 def copy_raw_files(loaded: LoadedProject, addresses: Addresses, bucket: str) -> int:
     """Copy the files that the pipelines read from the project's folder into the bucket; those there already stay.
 
+    A file is copied again when its size differs or it was changed after it was copied: a correction may have the
+    length of what it corrects.
+
     Args:
         loaded: in the environment whose store is a folder; another has nothing to copy.
         addresses: of the local S3.
@@ -63,13 +66,17 @@ def copy_raw_files(loaded: LoadedProject, addresses: Addresses, bucket: str) -> 
     copied = 0
     folders = {pipeline.source.path.strip("/") for pipeline in loaded.pipelines.values()}
     for folder in sorted(folder for folder in folders if "://" not in folder and not Path(folder).is_absolute()):
-        there = {info.key: info.size_bytes for info in target.list(folder)}
+        there = {info.key: info for info in target.list(folder)}
         for info in source.list(folder):
             path = source.local_path(info.key) if info.refused is None else None
-            if path is not None and there.get(info.key) != info.size_bytes:
+            if path is not None and _is_stale(there.get(info.key), info):
                 target.upload(path, info.key)
                 copied += 1
     return copied
+
+
+def _is_stale(copy: ObjectInfo | None, original: ObjectInfo) -> bool:
+    return copy is None or copy.size_bytes != original.size_bytes or copy.modified_at < original.modified_at
 
 
 def s3_spec(addresses: Addresses) -> S3Spec:

@@ -220,7 +220,9 @@ def test_a_host_that_is_not_known_is_told_from_a_port_where_nobody_listens(clust
     assert "the name no-such-host.invalid is not known" in refused(cluster, host="no-such-host.invalid")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert "Connection refused. Check host and port" in refused(cluster, port=port)
+    message = refused(cluster, host="127.0.0.1", port=port)
+    assert "Connection refused. Check host and port" in message
+    assert "a local one is started by cloud-etl local up" in message
 
 
 def test_a_server_without_tls_is_refused_unless_told_otherwise(cluster):

@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def test_up_again_copies_no_file_and_writes_json_for_programs(project: Path) -> 
     ]  # fmt: skip
     assert found["variables"]["CLOUD_ETL_ENV"] == "local-aws"
     assert "raw files" not in run(project, "local", "up").stderr
+
+
+def test_a_raw_file_that_was_corrected_in_its_length_is_copied_again(project: Path) -> None:
+    assert run(project, "local", "up").returncode == 0
+    added = project / "raw-data" / "sales_data" / "notes.txt"
+    added.write_text("ten\n")
+    # The copy's time in the bucket is no older than this.
+    os.utime(added, (time.time() - 60, time.time() - 60))
+    assert "1 raw file was copied into it" in run(project, "local", "up").stderr
+    assert "copied into it" not in run(project, "local", "up").stderr
+    added.write_text("two\n")
+    os.utime(added, (time.time() + 60, time.time() + 60))
+    assert "1 raw file was copied into it" in run(project, "local", "up").stderr
+    added.unlink()
 
 
 def test_both_runs_end_in_the_same_tables(project: Path) -> None:

@@ -34,7 +34,7 @@ class DuckDbDialect(Dialect):
         """DuckDB's word for a type of the contract."""
         return column.type.duckdb
 
-    def change_type(self, table: str, column: str, type_name: str) -> str:
+    def change_type(self, table: str, column: str, native: str, type_name: str) -> str:
         """One ALTER, which runs in the load's transaction."""
         return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}"
 

@@ -100,10 +100,13 @@ class RedshiftDialect(Dialect):
         """Only VARCHAR becomes longer in place; no other type changes."""
         return False
 
-    def change_type(self, table: str, column: str, type_name: str) -> str:
-        """One ALTER for VARCHAR; all other types take a new column."""
-        if type_name.startswith("VARCHAR"):
+    def change_type(self, table: str, column: str, native: str, type_name: str) -> str:
+        """One ALTER from VARCHAR to VARCHAR; all else, CHAR to VARCHAR as well, takes a new column."""
+        if native.startswith("character varying") and type_name.startswith("VARCHAR"):
             return f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {type_name}"
+        if type_name.startswith("VARCHAR"):
+            # The width is the batch's; a cast to it would cut what the table holds, without an error.
+            type_name = f"VARCHAR({MAX_VARCHAR_BYTES})"
         new = column[:-1] + '_new"'
         return (
             f"ALTER TABLE {table} ADD COLUMN {new} {type_name}; "

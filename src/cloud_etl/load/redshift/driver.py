@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_etl.errors import CloudEtlError, TargetError, TemporaryError
+from cloud_etl.errors import CloudEtlError, TargetError, TemporaryError, UnreachableError
 from cloud_etl.load.redshift.failures import said
 from cloud_etl.load.redshift.transport import Answer, Fault
 
@@ -116,16 +116,18 @@ def _probe(spec: RedshiftSpec, login: Login) -> None:
             return
     except socket.gaierror as exc:
         advice = f"the name {login.host} is not known. Correct warehouse.redshift.host, or the DNS of this network"
-        raise TargetError(_unreached(spec, login, advice)) from exc
+        raise UnreachableError(_unreached(spec, login, advice)) from exc
     except TimeoutError as exc:
         advice = (
             f"no answer within {_CONNECT_SECONDS} s. Open port {login.port} for this machine in the cluster's security "
             "group, check that it is reachable from this network, or set transport: data_api"
         )
-        raise TargetError(_unreached(spec, login, advice)) from exc
+        raise UnreachableError(_unreached(spec, login, advice)) from exc
     except OSError as exc:
         advice = f"{exc.strerror or exc}. Check host and port, and that the cluster is not paused"
-        raise TargetError(_unreached(spec, login, advice)) from exc
+        if login.host in ("127.0.0.1", "localhost"):
+            advice += "; a local one is started by cloud-etl local up"
+        raise UnreachableError(_unreached(spec, login, advice)) from exc
 
 
 def _unreached(spec: RedshiftSpec, login: Login, advice: str) -> str:

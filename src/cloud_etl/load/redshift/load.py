@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.run import LoadResult
-from cloud_etl.errors import ConnectionLostError, TemporaryError
+from cloud_etl.errors import ConnectionLostError, TemporaryError, UnreachableError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.dialect import qualified
 from cloud_etl.load.redshift import catalog
@@ -44,6 +44,7 @@ class RequestLoad:
         self._outputs: tuple[Output, ...] = ()
         # What the last try would have committed; it was, where the ledger holds our run.
         self._sent: LoadResult | None = None
+        self._was_connected = False
 
     def run(self, backoff: Backoff) -> LoadResult:
         """Load, and try again after passing faults.
@@ -59,12 +60,18 @@ class RequestLoad:
         while True:
             try:
                 return self._attempt(retries)
+            except UnreachableError as exc:
+                if not self._was_connected:
+                    raise
+                # The server answered before: it restarts, and settings are not to blame.
+                retries.wait(self._unknown(ConnectionLostError(str(exc))))
             except TemporaryError as exc:
                 retries.wait(self._unknown(exc))
 
     def _attempt(self, retries: Retries) -> LoadResult:
         request = self._request
         with self._connector.opened(request.run_id) as session, session.doing(f"loading {request.pipeline}"):
+            self._was_connected = True
             make_bookkeeping(session)
             earlier = self._settled(session) if self._sent else self._earlier(session)
             if earlier is not None:

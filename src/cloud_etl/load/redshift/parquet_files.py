@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import Publication
 
 _FILE = "cloud_etl_file"
+# A backslash that is not itself escaped, and u0000.
+_NUL_ESCAPED = r"(^|[^\\])(\\\\)*\\u0000"
 _MEASURES = ("longest", "missing", "with_nul", "not_json")
 
 
@@ -45,7 +47,7 @@ class Measured:
     Attributes:
         longest: bytes of the longest text; 0 for columns that are no text.
         missing: rows without a value.
-        with_nul: texts that hold the character NUL.
+        with_nul: texts that hold the character NUL; in JSON, escaped as well.
         not_json: texts of a json column that are no JSON.
     """
 
@@ -186,8 +188,11 @@ def _aggregates(name: str, kind: str) -> tuple[str, ...]:
     missing = f"count(*) - count({column})"
     if not kind:
         return ("0", missing, "0", "0")
-    broken = f"count(*) FILTER (WHERE NOT json_valid({column}))" if kind == "json" else "0"
-    return (f"max(strlen({column}))", missing, f"count(*) FILTER (WHERE contains({column}, chr(0)))", broken)
+    with_nul, broken = f"contains({column}, chr(0))", "0"
+    if kind == "json":
+        with_nul += f" OR regexp_matches({column}, '{_NUL_ESCAPED}')"
+        broken = f"count(*) FILTER (WHERE NOT json_valid({column}))"
+    return (f"max(strlen({column}))", missing, f"count(*) FILTER (WHERE {with_nul})", broken)
 
 
 def staging_columns(files: DataFiles, schema: Schema) -> tuple[tuple[str, str], ...]:

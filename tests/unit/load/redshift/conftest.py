@@ -19,6 +19,7 @@ from cloud_etl.domain.run import LoadRequest, LoadTask, Publication, PublishedFi
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.domain.warehouse import WarehouseSpec
+from cloud_etl.errors import UnreachableError
 from cloud_etl.load.redshift import Loader
 from cloud_etl.load.redshift.retry import Backoff
 from cloud_etl.load.redshift.session import Connector
@@ -40,12 +41,14 @@ class Script:
         tables: rows of svv_columns by table, without the table's name.
         answers: pattern of a statement -> its row, or a fault, or a list of them for one call after the other.
         then: pattern of a statement -> what it changes.
+        unreachable: numbers of sessions before which nobody answers, one try for each entry.
     """
 
     tables: dict[str, list[tuple]] = field(default_factory=dict)
     answers: dict[str, object] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
     opened: int = 0
+    unreachable: list[int] = field(default_factory=list)
     then: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     def answer(self, sql: str, values: Sequence[object]) -> Answer | Fault:
@@ -95,6 +98,9 @@ def new_loader(script: Script) -> Callable[..., Loader]:
 
         class Scripted(Connector):
             def transport(self) -> ScriptedTransport:
+                if script.opened in script.unreachable:
+                    script.unreachable.remove(script.opened)
+                    raise UnreachableError("Redshift at h:5439 cannot be reached: Connection refused.")
                 return ScriptedTransport(script)
 
         return Loader(spec, Path(), backoff=Backoff(retries, 0.0, 0.0), connector=Scripted)

@@ -63,6 +63,22 @@ def test_a_type_that_would_need_a_new_column_is_refused_with_the_statements_it_t
     assert "Nothing was loaded" in message
 
 
+def test_an_escaped_nul_in_json_is_found_before_anything_is_copied(shop, refused):
+    texts = [r'{"a": "x\u0000"}', r'{"a": "\\\u0000"}', r'{"a": "\\u0000"}', '{"a": "u0000"}']
+    message = refused(shop.task(shop.schema(doc="json"), [(text,) for text in texts]))
+    assert "out-0.parquet, column doc: 2 values with the character NUL, which Redshift refuses" in message
+
+
+@pytest.mark.parametrize("native", ["character", "super"])
+def test_what_is_no_varchar_is_never_told_to_become_one_in_place(script, shop, refused, native):
+    script.tables["shop.sales"] = [("id", native, "YES", None, None, None, None)]
+    message = refused(shop.task(shop.schema(id="string"), [("a",)]), kind=SchemaEvolutionError)
+    assert f"column id is {native} in the table and string in the output" in message
+    assert 'ALTER TABLE "shop"."sales" ADD COLUMN "id_new" VARCHAR(65535); UPDATE' in message
+    assert "ALTER COLUMN" not in message
+    assert "lose data" not in message
+
+
 def test_wider_text_is_refused_where_the_schema_must_not_change(script, shop, refused):
     script.tables["shop.sales"] = SALES
     columns = shop.schema(id="integer", name="string")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cloud_etl.errors import ConnectionLostError, LedgerError, TargetError, TemporaryError
+from cloud_etl.errors import ConnectionLostError, LedgerError, TargetError, TemporaryError, UnreachableError
 from cloud_etl.load.redshift.transport import Answer, Fault
 
 SERIALIZABLE = Fault("XX000", "1023", "Serializable isolation violation on table - 100, transactions forming the cycle")
@@ -85,6 +85,26 @@ def test_a_commit_that_nobody_answers_for_is_said_to_be_unknown(script, load):
     with pytest.raises(ConnectionLostError, match=r"It is not known whether batch .* is loaded") as caught:
         load({"^COMMIT": LOST, "SET query_group": [Answer([]), LOST]})
     assert "nothing is loaded twice" in str(caught.value)
+
+
+def test_a_server_that_restarts_in_a_load_is_waited_for(script, load):
+    script.unreachable = [1, 1]
+    result = load({"^COPY": [LOST, Answer([], 1)]})
+    assert not result.already_loaded
+    assert (script.opened, script.unreachable) == (2, [])
+
+
+def test_a_commit_without_an_answer_is_unknown_where_the_server_cannot_be_reached_since(script, load):
+    script.unreachable = [1] * 9
+    with pytest.raises(ConnectionLostError, match=r"It is not known whether batch .* is loaded"):
+        load({"^COMMIT": LOST})
+
+
+def test_a_server_that_never_answered_is_not_waited_for(script, load):
+    script.unreachable = [0, 0]
+    with pytest.raises(UnreachableError, match="Connection refused"):
+        load({})
+    assert script.unreachable == [0]
 
 
 def test_a_passing_fault_that_stays_is_passed_on_after_the_last_try(script, load):
