@@ -14,8 +14,10 @@ from cloud_etl.local_aws.redshift.dialect import (
     navigation,
     objects,
     parameters,
+    procedures,
     qualify,
     query,
+    shown,
 )
 from cloud_etl.local_aws.redshift.dialect.create_table import create_table
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewrite, Rewritten, Statement
@@ -54,13 +56,13 @@ _REWRITES: dict[str, Rewrite] = {
     "CREATE LIBRARY": objects.refused,
     "CREATE MODEL": objects.refused,
     "CREATE DATASHARE": objects.refused,
-    "CREATE PROCEDURE": _only(objects.procedure),
+    "CREATE PROCEDURE": _only(procedures.procedure),
     "GRANT": objects.privileges,
     "REVOKE": objects.privileges,
     "ALTER TABLE": alter_table.alter_table,
     "SET": parameters.set_parameter,
     "RESET": parameters.reset,
-    "SHOW": parameters.show,
+    "SHOW": lambda tokens: shown.show(tokens) or parameters.show(tokens),
     "ANALYZE": _only(objects.analyze),
     "VACUUM": objects.vacuum,
     "TRUNCATE": lambda tokens: Rewritten(tokens, Action.COMMIT_AFTER),
@@ -128,7 +130,9 @@ def _statement(tokens: Tokens, original: str, case_sensitive: bool) -> Statement
     if sql == sql_of(stripped(before)):
         sql = original
     uses_aliases = verb in _QUERIES and aliases.may_use(rewritten.tokens)
-    return Statement(sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings, uses_aliases)
+    return Statement(
+        sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings, uses_aliases, rewritten.place
+    )
 
 
 def _verb(tokens: Sequence[Token]) -> str:
