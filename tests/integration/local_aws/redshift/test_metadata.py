@@ -150,3 +150,30 @@ def test_an_abstime_reaches_the_driver_as_seconds(
     ((moment,),) = cursor.fetchall()
     assert cursor.description[0][1] == 702
     assert int(moment.timestamp()) == seconds
+
+
+def test_a_python_function_is_listed_and_says_what_is_missing_when_it_is_called(
+    connection: psycopg.Connection, schema: str
+) -> None:
+    connection.execute("CREATE FUNCTION doubled(n int) RETURNS int STABLE AS $$ return n * 2 $$ LANGUAGE plpythonu")
+    (shown,) = connection.execute(f"SHOW FUNCTIONS FROM SCHEMA {schema}").fetchall()
+    assert shown[2:6] == ("doubled", 1, "integer", "integer")
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="Python functions do not run"):
+        connection.execute("SELECT doubled(1)")
+
+
+def test_names_fold_the_letters_of_ascii_alone(connection: psycopg.Connection) -> None:
+    connection.execute('CREATE TABLE folding (À int, "ÉA" int)')
+    described = connection.execute("SELECT * FROM folding").description
+    assert described and [column.name for column in described] == ["À", "Éa"]
+
+
+@pytest.mark.parametrize("pattern", ["a\\_b", "a\\\\\\\\b"])
+def test_a_backslash_in_a_pattern_takes_the_next_character_as_it_is(
+    redshift_server: RedshiftServer, shop: str, driver: Driver, pattern: str
+) -> None:
+    cursor = driver(shop).cursor()
+    for name in ("a_b", "axb", "a\\\\b"):
+        cursor.execute(f'CREATE TABLE shop."{name}" (id int)')
+    expected = "a_b" if "_" in pattern else "a\\\\b"
+    assert [row[2] for row in cursor.get_tables(shop, "shop", pattern)] == [expected]

@@ -1,4 +1,4 @@
-"""CREATE PROCEDURE: the widths of its parameters, which PostgreSQL forgets, are kept as the procedure's attributes."""
+"""CREATE PROCEDURE, whose parameters' widths PostgreSQL forgets and the attributes keep, and CREATE FUNCTION."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from cloud_etl.local_aws.redshift.dialect.objects import without
 from cloud_etl.local_aws.redshift.dialect.tokens import (
     NUMBER,
     SPACE,
+    STRING,
     WORD,
     Token,
     Tokens,
@@ -20,6 +21,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
 
 _INTERVALS = {"YEAR": "intervaly2m", "MONTH": "intervaly2m"}
 _HEADER = 4
+_NO_PYTHON = "'Python functions do not run on the local Redshift server'"
 
 
 def procedure(tokens: Tokens) -> Tokens:
@@ -35,6 +37,21 @@ def procedure(tokens: Tokens) -> Tokens:
     for part in parts:
         made += ([Token(WORD, ", ")] if made else []) + _parameter(stripped(part))
     return [*tokens[: opened + 1], *made, *tokens[end:], *([attributes.comment()] if parts else [])]
+
+
+def function(tokens: Tokens) -> Tokens:
+    """CREATE FUNCTION; one in Python can be made and is listed, and says what is missing when it is called."""
+    if not any(token.name == "plpythonu" for token in tokens if token.is_name):
+        return tokens
+    body = Token(
+        STRING, f"$cloud_etl$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = {_NO_PYTHON}; END $cloud_etl$"
+    )
+    made = Tokens()
+    for token in tokens:
+        is_body = token.kind == STRING and bool(made) and stripped(made)[-1].upper == "AS"
+        is_language = token.is_name and token.name == "plpythonu"
+        made.append(body if is_body else Token(WORD, "plpgsql") if is_language else token)
+    return made
 
 
 def _parameter(part: Tokens) -> Tokens:

@@ -25,6 +25,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     QUOTED,
     Token,
     Tokens,
+    folded,
     quote,
     split_statements,
     sql_of,
@@ -57,6 +58,7 @@ _REWRITES: dict[str, Rewrite] = {
     "CREATE MODEL": objects.refused,
     "CREATE DATASHARE": objects.refused,
     "CREATE PROCEDURE": _only(procedures.procedure),
+    "CREATE FUNCTION": _only(procedures.function),
     "GRANT": objects.privileges,
     "REVOKE": objects.privileges,
     "ALTER TABLE": alter_table.alter_table,
@@ -146,6 +148,6 @@ def _verb(tokens: Sequence[Token]) -> str:
 def _folded(tokens: Tokens) -> Tokens:
     """Quoted identifiers in lower case, as Redshift keeps them unless it is told otherwise."""
     return [
-        Token(QUOTED, quote(token.name.lower())) if token.kind == QUOTED and token.name != token.name.lower() else token
+        Token(QUOTED, quote(folded(token.name))) if token.kind == QUOTED and token.name != folded(token.name) else token
         for token in tokens
     ]
