@@ -6,7 +6,9 @@ import contextlib
 import socket
 import ssl
 import struct
+import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cloud_etl.local_aws.redshift import auth, install, protocol
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
@@ -49,6 +51,10 @@ class Session:
             # The client waits for an answer that will not come: a reset tells it so at once.
             with contextlib.suppress(OSError):
                 self._client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        except Exception as exc:  # noqa: BLE001  whatever it is, the client waits and PostgreSQL holds locks
+            with contextlib.suppress(OSError):
+                self._client.write(auth.refusal(_own_fault(exc)))
+                self._client.flush()
         finally:
             self._close()
 
@@ -136,6 +142,16 @@ class Session:
     def _ready(self, backend: PostgresConnection) -> None:
         self._client.write(message(b"Z", backend.status))
         self._client.flush()
+
+
+def _own_fault(exc: Exception) -> RedshiftError:
+    """A fault of the server's, named by its kind and its place; its text may hold values."""
+    frame = traceback.extract_tb(exc.__traceback__)[-1]
+    fault = f"{type(exc).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    return RedshiftError(
+        f"internal error of the local Redshift server: {fault}; "
+        "the open transaction is rolled back and the connection closed"
+    )
 
 
 def _number(text: str) -> int:
