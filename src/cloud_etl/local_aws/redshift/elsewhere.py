@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.dialect.statement import Statement
 from cloud_etl.local_aws.redshift.dialect.tokens import PARAMETER, literal, tokenize
+from cloud_etl.local_aws.redshift.port import RedshiftError
 from cloud_etl.local_aws.redshift.relay import Relay
 
 _SETTING = "redshift.elsewhere"
+_NO_DATABASE = "3D000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +37,29 @@ class Elsewhere:
             values: of its parameters.
 
         Raises:
-            RedshiftError: there is no such database, or the user may not enter it.
+            RedshiftError: the user may not enter it.
         """
         if statement.place is None or self.relay.backend.status == b"E":
             return
         place = _plain(statement.place, values)
         if place == self.database:
             return
+        self.relay.remember(_SETTING, self._rows(place, _filled(statement.sql, values)))
+
+    def _rows(self, place: str, sql: str) -> str:
         parameters = {"user": self.user, "client_encoding": "UTF8", "database": place}
-        there = PostgresConnection(self.relay.backend.socket_path, parameters)
         try:
-            asked = f"SELECT jsonb_agg(to_jsonb(found)) FROM ({_filled(statement.sql, values)}) AS found"
-            ((rows,),) = there.rows(asked)
+            there = PostgresConnection(self.relay.backend.socket_path, parameters)
+        except RedshiftError as exc:
+            # Redshift's driver counts on an answer without rows.
+            if exc.sqlstate == _NO_DATABASE:
+                return "[]"
+            raise
+        try:
+            ((rows,),) = there.rows(f"SELECT jsonb_agg(to_jsonb(found)) FROM ({sql}) AS found")
         finally:
             there.close()
-        self.relay.remember(_SETTING, rows or "[]")
+        return rows or "[]"
 
 
 def _plain(place: str, values: Sequence[bytes | None]) -> str:
