@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cloud_etl.local_aws.redshift import errors, history, transfer, trial
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Statement
 from cloud_etl.local_aws.redshift.dialect.translate import translate
+from cloud_etl.local_aws.redshift.elsewhere import Elsewhere
 from cloud_etl.local_aws.redshift.history import History, Ran
 from cloud_etl.local_aws.redshift.port import RedshiftError, S3Settings, SessionInfo
 from cloud_etl.local_aws.redshift.protocol import message
@@ -58,7 +59,11 @@ class Executor:
         """
         backend = self.relay.backend
         case_sensitive = self._settings.get("enable_case_sensitive_identifier", "off").lower() in _ON
-        statements = translate(sql, case_sensitive=case_sensitive)
+        try:
+            statements = translate(sql, case_sensitive=case_sensitive)
+        except (IndexError, StopIteration, ValueError) as exc:
+            # A text that ends before it says what its first words promise.
+            raise RedshiftError("syntax error: the statement is not complete", sqlstate="42601") from exc
         if history.asks(sql):
             self.host.history.write(self.host.socket_path, self.database)
         if "pg_last_query_id" in sql.lower() and backend.status != b"E":
@@ -85,7 +90,13 @@ class Executor:
         wire.flush()
         return self.relay.forward((b"Z",), tags=tags)
 
+    def bring(self, statement: Statement, values: Sequence[bytes | None] = ()) -> None:
+        """Get what a SHOW asks of another database, see `elsewhere.py`."""
+        Elsewhere(self.relay, self.user, self.database).bring(statement, values)
+
     def _together(self, statements: tuple[Statement, ...]) -> None:
+        for statement in statements:
+            self.bring(statement)
         started = datetime.now(UTC)
         answered = self._send(";".join(one.sql for one in statements), [one.tag for one in statements])
         for statement in statements:

@@ -42,11 +42,13 @@ class Extended:
         relay: to the client and from PostgreSQL.
         translate: a text as statements, under the session's settings.
         run: executes a statement, by itself or by the function it is given.
+        bring: gets what a statement needs of another database, given its parameters' values.
     """
 
     relay: Relay
     translate: Callable[[str], tuple[Statement, ...]]
     run: Callable[[Statement, Callable[[], Answered]], Answered]
+    bring: Callable[[Statement, tuple[bytes | None, ...]], None]
     _prepared: dict[str, _Prepared] = field(default_factory=dict)
     _portals: dict[str, _Portal] = field(default_factory=dict)
     _skipping: bool = False
@@ -116,6 +118,8 @@ class Extended:
         if prepared.columns is None and prepared.statement:
             prepared.columns = self._columns_of(bind.statement)
         portal.formats = rows.readable_formats(prepared.columns or [], bind.results)
+        if prepared.statement:
+            self.bring(prepared.statement, bind.values)
         changed = replace(binding.for_postgres(bind, prepared.sent), results=portal.formats)
         self._ask(message(b"B", changed.body() if changed != bind else body), b"2")
 

@@ -11,10 +11,13 @@ from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHI
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
 from cloud_etl.local_aws.redshift.postgres import SUPERUSER
 
-_SCRIPTS = ("attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql", "triggers.sql")
+_SCRIPTS = (
+    "abstime.sql", "attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql", "shown.sql",
+    "triggers.sql",
+)  # fmt: skip
 _TEMPLATE = "template1"
 # Goes up with every change of the scripts; what an older one made is not changed in place.
-CATALOG_VERSION = "1"
+CATALOG_VERSION = "2"
 _READABLE = """
 GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA redshift_catalog TO PUBLIC;

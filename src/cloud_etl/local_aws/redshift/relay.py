@@ -13,6 +13,7 @@ from cloud_etl.local_aws.redshift.protocol import ConnectionClosed, Message, Wir
 from cloud_etl.local_aws.redshift.rows import Column, Converter, Origin
 
 SERVER_VERSION = "8.0.2"
+_SETTING = b"cloud_etl_setting\0"
 _ORIGINS = b"cloud_etl_origins\0"
 _ORIGINS_SQL = (
     b"SELECT nspname, relname, attname, NOT attnotnull, attidentity <> '', current_database() "
@@ -103,6 +104,22 @@ class Relay:
         if place not in self._origins:
             self._origins[place] = self._ask_origin(place)
         return self._origins[place]
+
+    def remember(self, name: str, value: str) -> None:
+        """Set a parameter of the session between a client's messages, without an end to what they have begun."""
+        wire = self.backend.wire
+        texts = b"".join(struct.pack("!i", len(text)) + text for text in (name.encode(), value.encode()))
+        wire.write(message(b"P", _SETTING + b"SELECT set_config($1, $2, false)\0" + struct.pack("!hii", 2, 25, 25)))
+        wire.write(message(b"B", _SETTING + _SETTING + struct.pack("!hh", 0, 2) + texts + struct.pack("!h", 0)))
+        wire.write(message(b"E", _SETTING + struct.pack("!i", 0)))
+        wire.write(message(b"C", b"P" + _SETTING) + message(b"C", b"S" + _SETTING) + _FLUSH)
+        wire.flush()
+        closed = 0
+        while closed < 2:
+            received = wire.read()
+            if received.kind == b"E":
+                raise errors.from_postgres(received.body)
+            closed += received.kind == b"3"
 
     def forget_origins(self) -> None:
         """Look columns up anew; a table may have changed."""

@@ -13,10 +13,14 @@ _FIXED = struct.Struct("!ihihih")
 _BYTEA, _JSONB = 17, 3802
 _SUPER, _VARBYTE = 4000, 6551
 _TYPES = {_JSONB: _SUPER, _BYTEA: _VARBYTE}
+_ABSTIME = 702
 _INTERVAL, _YEAR_TO_MONTH, _DAY_TO_SECOND = 1186, 1188, 1190
 # Bits of an interval's modifier: year and month; day, hour, minute and second; all.
 _YEARS_MONTHS, _DAYS_SECONDS, _ANY_FIELD = 0x0006, 0x1C08, 0x7FFF
 _MICROSECONDS_A_DAY = 86_400_000_000
+_POSTGRES_EPOCH = 946_684_800
+_FIRST_SECOND, _LAST_SECOND = -(2**31), 2**31 - 4
+_INFINITE = {2**63 - 1: _LAST_SECOND, -(2**63): _FIRST_SECOND}
 _TEXT, _BINARY = 0, 1
 _ACLITEM, _ACLITEMS = 1033, 1034
 _TEXT_ONLY = (_ACLITEM, _ACLITEMS)
@@ -117,6 +121,8 @@ def converters(columns: Sequence[Column]) -> dict[int, Converter]:
             found[at] = _hex
         elif column.type == _INTERVAL and column.format == _BINARY:
             found[at] = _INTERVALS[_interval_kind(column)]
+        elif column.type == _ABSTIME and column.format == _BINARY:
+            found[at] = _seconds
     return found
 
 
@@ -146,6 +152,13 @@ def _whole(value: bytes) -> bytes:
 
 
 _INTERVALS: dict[int, Converter] = {_YEAR_TO_MONTH: _months, _DAY_TO_SECOND: _microseconds, _INTERVAL: _whole}
+
+
+def _seconds(value: bytes) -> bytes:
+    """An abstime: seconds since 1970, its first and its last value standing for the infinities."""
+    (micros,) = struct.unpack("!q", value)
+    seconds = _INFINITE.get(micros, micros // 1_000_000 + _POSTGRES_EPOCH)
+    return struct.pack("!i", max(min(seconds, _LAST_SECOND), _FIRST_SECOND))
 
 
 def _hex(value: bytes) -> bytes:

@@ -6,7 +6,9 @@ import contextlib
 import socket
 import ssl
 import struct
+import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 
 from cloud_etl.local_aws.redshift import auth, install, protocol
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
@@ -19,6 +21,8 @@ from cloud_etl.local_aws.redshift.relay import Relay, parameter
 
 # The driver's binary format (2) writes numbers in a way of its own; answered with 1 it reads text, value for value.
 _PROTOCOL_VERSION = 1
+# The SHOW commands a driver may send for its metadata: up to those over all tables of a database.
+_SHOW_DISCOVERY = "5"
 _EXTENDED = (b"P", b"B", b"D", b"E", b"C", b"S", b"H")
 _PASSED_ON = ("application_name", "client_encoding", "options")
 
@@ -47,7 +51,12 @@ class Session:
             # The client waits for an answer that will not come: a reset tells it so at once.
             with contextlib.suppress(OSError):
                 self._client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._close()
+        except Exception as exc:  # noqa: BLE001  whatever it is, the client waits and PostgreSQL holds locks
+            with contextlib.suppress(OSError):
+                self._client.write(auth.refusal(_own_fault(exc)))
+                self._client.flush()
+        finally:
+            self._close()
 
     def interrupt(self) -> None:
         """End the session from another thread."""
@@ -75,7 +84,7 @@ class Session:
         relay = Relay(self._client, backend, extended=version > 0)
         self._greet(backend, parameters)
         executor = Executor(self._host, relay, self._user, self._database)
-        extended = Extended(relay, executor.translate, executor.execute)
+        extended = Extended(relay, executor.translate, executor.execute, executor.bring)
         while True:
             received = self._client.read()
             if received.kind == b"Q":
@@ -118,6 +127,8 @@ class Session:
         if "client_protocol_version" in parameters:
             version = min(_number(parameters["client_protocol_version"]), _PROTOCOL_VERSION)
             self._client.write(protocol.parameter_status("server_protocol_version", str(version)))
+            self._client.write(protocol.parameter_status("show_discovery", _SHOW_DISCOVERY))
+            self._client.write(protocol.parameter_status("datashare_enabled", "on"))
         self._client.write(message(b"K", backend.key))
         self._host.history.add(
             Connected(
@@ -131,6 +142,16 @@ class Session:
     def _ready(self, backend: PostgresConnection) -> None:
         self._client.write(message(b"Z", backend.status))
         self._client.flush()
+
+
+def _own_fault(exc: Exception) -> RedshiftError:
+    """A fault of the server's, named by its kind and its place; its text may hold values."""
+    frame = traceback.extract_tb(exc.__traceback__)[-1]
+    fault = f"{type(exc).__name__} at {Path(frame.filename).name}:{frame.lineno}"
+    return RedshiftError(
+        f"internal error of the local Redshift server: {fault}; "
+        "the open transaction is rolled back and the connection closed"
+    )
 
 
 def _number(text: str) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 
 import psycopg
 import pytest
+
+from cloud_etl.local_aws.redshift.server import RedshiftServer
 
 from .conftest import Connect
 
@@ -91,3 +95,21 @@ def test_snapshot_isolation_can_be_chosen_for_a_database(connect: Connect, conne
     finally:
         connection.execute(f"ALTER DATABASE {database} ISOLATION LEVEL SERIALIZABLE")
     assert connect().execute("SHOW transaction_isolation").fetchall() == [("serializable",)]
+
+
+def test_a_message_that_breaks_the_session_leaves_no_lock_behind(
+    redshift_server: RedshiftServer, schema: str, counters: psycopg.Connection
+) -> None:
+    server = redshift_server
+    holder = psycopg.connect(
+        host=server.host, port=server.port, user=server.user, password=server.password, dbname=server.database,
+        sslmode="disable",
+    )  # fmt: skip
+    with holder, socket.socket(fileno=os.dup(holder.fileno())) as raw:
+        holder.execute(f"LOCK TABLE {schema}.counters")
+        # A Bind that ends before its values.
+        raw.sendall(b"B\0\0\0\x06\0\0")
+        with pytest.raises(psycopg.Error, match="internal error of the local Redshift server"):
+            holder.execute("SELECT 1")
+    counters.execute("SET statement_timeout TO 20000")
+    counters.execute("DROP TABLE counters")

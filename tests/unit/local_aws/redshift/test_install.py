@@ -6,7 +6,7 @@ import hashlib
 
 from cloud_etl.local_aws.redshift.install import CATALOG_VERSION, catalog_script
 
-DIGESTS = {"1": "2ecf15b1dbf3d8f50297eaee76542dd41de73e57846a506a1e40ea0be5065590"}
+DIGESTS = {"2": "469a1f2dc9ca389022499229db33ecab52b3727ae34ac4fa4cff2ff8e811b4b8"}
 
 
 def test_a_change_of_the_scripts_is_a_new_version() -> None:

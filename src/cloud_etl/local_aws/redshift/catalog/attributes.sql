@@ -52,7 +52,7 @@ BEGIN
   END IF;
   RETURN key || jsonb_build_object('name', coalesce(sent->>'name', concat_ws('_',
     (SELECT relname FROM pg_catalog.pg_class WHERE oid = of_table),
-    CASE WHEN sent->>'kind' <> 'p' THEN columns END, endings->>(sent->>'kind'))));
+    CASE sent->>'kind' WHEN 'u' THEN columns WHEN 'f' THEN sent->'columns'->>0 END, endings->>(sent->>'kind'))));
 END $$;
 
 CREATE FUNCTION redshift_catalog.merged_attributes(of_table oid, known jsonb, sent jsonb) RETURNS jsonb
@@ -199,13 +199,13 @@ BEGIN
     PERFORM redshift_catalog.keep_attributes(changed, sent);
     PERFORM redshift_catalog.keep_widths(changed);
   END LOOP;
-  IF sent ? 'late_binding' THEN
+  IF sent ? 'late_binding' OR sent ? 'modifiers' THEN
     DELETE FROM pg_catalog.pg_description
-    WHERE objoid IN (SELECT objid FROM pg_event_trigger_ddl_commands() WHERE command_tag = 'CREATE VIEW')
+    WHERE objoid IN (SELECT objid FROM pg_event_trigger_ddl_commands() WHERE command_tag IN ('CREATE VIEW', 'CREATE PROCEDURE'))
       AND classoid = 'redshift_catalog.attributes_class'::regclass;
     INSERT INTO pg_catalog.pg_description
     SELECT objid, 'redshift_catalog.attributes_class'::regclass, 0, sent::text FROM pg_event_trigger_ddl_commands()
-    WHERE command_tag = 'CREATE VIEW';
+    WHERE command_tag IN ('CREATE VIEW', 'CREATE PROCEDURE');
   END IF;
   PERFORM set_config('redshift.in_change', 'off', true);
 END $$;

@@ -119,11 +119,13 @@ def _definitions(tokens: Tokens, attributes: Attributes, *, typed: bool) -> Toke
     kept = list[Tokens]()
     for part in split_on(tokens[1:-1], ","):
         first = stripped(part)[:1]
+        if not first:
+            raise RedshiftError('syntax error at or near ")"', sqlstate="42601")
         if not typed:
             kept.append(part)
-        elif first and first[0].upper in _CONSTRAINTS:
+        elif first[0].upper in _CONSTRAINTS:
             attributes.keys.append(constraint(stripped(part)))
-        elif first and first[0].upper == "LIKE":
+        elif first[0].upper == "LIKE":
             kept.append(_like(part))
         else:
             kept.append(column(part, attributes))

@@ -99,11 +99,6 @@ def materialized_view(tokens: Tokens) -> Tokens:
     return head[:opened] + tokens[at:]
 
 
-def procedure(tokens: Tokens) -> Tokens:
-    """CREATE PROCEDURE."""
-    return without(tokens, "NONATOMIC")
-
-
 def privileges(tokens: Tokens) -> Rewritten:
     """GRANT and REVOKE."""
     said = words(tokens, 4)

@@ -32,6 +32,7 @@ class Statement:
         action: what the session does with it.
         tag: the command tag a client expects, when PostgreSQL's differs.
         settings: session parameters it sets, by name; None resets one.
+        place: the database a SHOW asks of, as it stands in the SQL, when it names one.
         may_use_aliases: whether a name of its SELECT list may be used again, see `dialect/aliases.py`.
     """
 
@@ -42,6 +43,7 @@ class Statement:
     tag: str | None = None
     settings: tuple[tuple[str, str | None], ...] = ()
     may_use_aliases: bool = False
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Rewritten:
     action: Action = Action.FORWARD
     tag: str | None = None
     settings: tuple[tuple[str, str | None], ...] = ()
+    place: str | None = None
 
 
 Rewrite = Callable[[Tokens], Rewritten]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,11 +49,19 @@ class Token:
 
     @property
     def name(self) -> str:
-        """The identifier it stands for, folded as PostgreSQL folds."""
-        return self.text[1:-1].replace('""', '"') if self.kind == QUOTED else self.text.lower()
+        """The identifier it stands for."""
+        return self.text[1:-1].replace('""', '"') if self.kind == QUOTED else folded(self.text)
 
 
 Tokens = list[Token]
+
+
+_FOLDED = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def folded(name: str) -> str:
+    """A name in lower case, in which Redshift and PostgreSQL leave all letters but those of ASCII as they are."""
+    return name.translate(_FOLDED)
 
 
 def tokenize(sql: str) -> Tokens:

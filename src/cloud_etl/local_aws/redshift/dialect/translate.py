@@ -14,8 +14,10 @@ from cloud_etl.local_aws.redshift.dialect import (
     navigation,
     objects,
     parameters,
+    procedures,
     qualify,
     query,
+    shown,
 )
 from cloud_etl.local_aws.redshift.dialect.create_table import create_table
 from cloud_etl.local_aws.redshift.dialect.statement import Action, Rewrite, Rewritten, Statement
@@ -23,6 +25,7 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
     QUOTED,
     Token,
     Tokens,
+    folded,
     quote,
     split_statements,
     sql_of,
@@ -54,13 +57,14 @@ _REWRITES: dict[str, Rewrite] = {
     "CREATE LIBRARY": objects.refused,
     "CREATE MODEL": objects.refused,
     "CREATE DATASHARE": objects.refused,
-    "CREATE PROCEDURE": _only(objects.procedure),
+    "CREATE PROCEDURE": _only(procedures.procedure),
+    "CREATE FUNCTION": _only(procedures.function),
     "GRANT": objects.privileges,
     "REVOKE": objects.privileges,
     "ALTER TABLE": alter_table.alter_table,
     "SET": parameters.set_parameter,
     "RESET": parameters.reset,
-    "SHOW": parameters.show,
+    "SHOW": lambda tokens: shown.show(tokens) or parameters.show(tokens),
     "ANALYZE": _only(objects.analyze),
     "VACUUM": objects.vacuum,
     "TRUNCATE": lambda tokens: Rewritten(tokens, Action.COMMIT_AFTER),
@@ -128,7 +132,9 @@ def _statement(tokens: Tokens, original: str, case_sensitive: bool) -> Statement
     if sql == sql_of(stripped(before)):
         sql = original
     uses_aliases = verb in _QUERIES and aliases.may_use(rewritten.tokens)
-    return Statement(sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings, uses_aliases)
+    return Statement(
+        sql, original, verb, rewritten.action, rewritten.tag, rewritten.settings, uses_aliases, rewritten.place
+    )
 
 
 def _verb(tokens: Sequence[Token]) -> str:
@@ -142,6 +148,6 @@ def _verb(tokens: Sequence[Token]) -> str:
 def _folded(tokens: Tokens) -> Tokens:
     """Quoted identifiers in lower case, as Redshift keeps them unless it is told otherwise."""
     return [
-        Token(QUOTED, quote(token.name.lower())) if token.kind == QUOTED and token.name != token.name.lower() else token
+        Token(QUOTED, quote(folded(token.name))) if token.kind == QUOTED and token.name != folded(token.name) else token
         for token in tokens
     ]

@@ -69,6 +69,9 @@ def _interval_fields(tokens: Sequence[Token], end: int) -> int:
         to = len(following) > 2 and tokens[following[1]].upper == "TO"
         end = following[2 if to else 0]
         following = following[3 if to else 1 :]
+        if following and tokens[following[0]].upper == "(":
+            end = closing(tokens, following[0])
+            following = [at for at in following if at > end]
     while len(following) > 1 and tokens[following[0]].upper == "[":
         end, following = following[1], following[2:]
     return end
