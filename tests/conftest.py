@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.local_aws.redshift.port import S3Settings
 from cloud_etl.local_aws.redshift.server import RedshiftServer
 from cloud_etl.local_aws.redshift.settings import ServerSettings

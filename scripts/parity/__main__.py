@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.parity.cases import make_case
 from scripts.parity.comparison import difference
 
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 
 

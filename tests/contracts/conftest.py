@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from hypothesis import strategies as st
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.run import LoadTask, Publication, PublishedFile
-from cloud_etl.domain.spec import S3Spec
 from cloud_etl.domain.warehouse import WarehouseSpec
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift import Loader

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from cloud_etl.cli.scaffold import write_example
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.resources import Resources
-from cloud_etl.domain.spec import S3Spec
 from cloud_etl.pipeline.project import Project
 from cloud_etl.pipeline.wiring import open_loader
 from cloud_etl.storage.object_store import ObjectStore

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.pipeline.project import Project
 

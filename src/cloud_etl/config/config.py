@@ -19,8 +19,9 @@ from cloud_etl.config.overlay import ENVIRONMENTS, merge_environments
 from cloud_etl.config.project_files import LOCAL_ENVIRONMENT, PROJECT_FILE, overlooked, read_files, with_overrides
 from cloud_etl.config.secrets import Fetch, reference_error, resolve_environment
 from cloud_etl.config.yaml_positions import Document, Place, YamlPath, place_of, walk
+from cloud_etl.domain.environment import EnvironmentSpec, ProjectSpec
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.domain.spec import EnvironmentSpec, PipelineSpec, ProjectSpec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import ConfigError, Problem, UsageError
 
 ENVIRONMENT_VARIABLE = "CLOUD_ETL_ENV"

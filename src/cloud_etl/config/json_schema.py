@@ -12,7 +12,8 @@ from pydantic_core import core_schema
 
 from cloud_etl import backends
 from cloud_etl.config.model_tree import EXTENDS
-from cloud_etl.domain.spec import EnvironmentSpec, Family, PipelineSpec, ProjectSpec
+from cloud_etl.domain.environment import EnvironmentSpec, ProjectSpec
+from cloud_etl.domain.spec import Family, PipelineSpec
 
 SchemaName = Literal["project", "pipeline"]
 FILES: Mapping[SchemaName, str] = {"project": "project.schema.json", "pipeline": "pipeline.schema.json"}

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from cloud_etl.domain.environment import EnvironmentSpec
 from cloud_etl.domain.schema import ColumnType
-from cloud_etl.domain.spec import EnvironmentSpec, Family
+from cloud_etl.domain.spec import Family
 
 EXTENDS = "extends"
 _WORDS = {

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cloud_etl.config.overlay import apply_override, find_override, lay_over, variables
 from cloud_etl.config.yaml_positions import Document, read_yaml
+from cloud_etl.domain.environment import ProjectSpec
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.domain.spec import PipelineSpec, ProjectSpec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 
 PROJECT_FILE = "cloud-etl.yaml"

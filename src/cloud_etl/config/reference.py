@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 
 from cloud_etl import backends
 from cloud_etl.config.model_tree import fields, members, wanted
-from cloud_etl.domain.spec import CheckSpec, EnvironmentSpec, Family, PipelineSpec, ProjectSpec, StepSpec
+from cloud_etl.domain.environment import EnvironmentSpec, ProjectSpec
+from cloud_etl.domain.spec import CheckSpec, Family, PipelineSpec, StepSpec
 
 _HEAD = """\
 # Configuration

@@ -12,8 +12,8 @@ from typing import TypeVar
 from pydantic import BaseModel, SecretStr
 
 from cloud_etl.config.secrets_manager import fetch_from_aws
+from cloud_etl.domain.environment import EnvironmentSpec
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.domain.spec import EnvironmentSpec
 from cloud_etl.errors import SecretError
 
 MASK = "**********"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.resources import LEAST_BYTES, MIB, Resources, bytes_of
 
 if TYPE_CHECKING:
-    from cloud_etl.domain.spec import EngineSpec
+    from cloud_etl.domain.environment import EngineSpec
 
 # A bound that leaves the system, the page cache and the neighbours their part.
 _SHARE = 0.7

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    from cloud_etl.domain.spec import EngineSpec
+    from cloud_etl.domain.environment import EngineSpec
 
 
 class Engine(Protocol):

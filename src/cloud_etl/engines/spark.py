@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway  # type: ignore[import-untyped]  # py4j has no types
     from pyspark.sql import SparkSession
 
-    from cloud_etl.domain.spec import EngineSpec
+    from cloud_etl.domain.environment import EngineSpec
 
 _STOP_SECONDS = 20
 _CONNECT_SECONDS = 10

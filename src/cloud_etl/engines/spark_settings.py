@@ -13,7 +13,7 @@ from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
-    from cloud_etl.domain.spec import EngineSpec
+    from cloud_etl.domain.environment import EngineSpec
 
 LOOPBACK = "127.0.0.1"
 _CONNECT_PORT = 15002

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import TargetError
 from cloud_etl.local_aws.parts import HOST, REGION
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore

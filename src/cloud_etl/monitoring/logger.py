@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from cloud_etl.domain.spec import LogSpec
+    from cloud_etl.domain.environment import LogSpec
 
 _lock = threading.Lock()
 _open_logs: list[RunLog] = []

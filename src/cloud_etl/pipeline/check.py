@@ -9,9 +9,10 @@ from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject
 from cloud_etl.config.findings import dotted
 from cloud_etl.config.yaml_positions import YamlPath
+from cloud_etl.domain.environment import EnvironmentSpec
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
-from cloud_etl.domain.spec import EnvironmentSpec, OutputSpec, PipelineSpec
+from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from cloud_etl.config.config import LoadedProject
-    from cloud_etl.domain.spec import EngineSpec, PipelineSpec
+    from cloud_etl.domain.environment import EngineSpec
+    from cloud_etl.domain.spec import PipelineSpec
 
 
 _JVM_BYTES = 1024 * MIB

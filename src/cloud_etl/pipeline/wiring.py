@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloud_etl.config.config import LoadedProject
+    from cloud_etl.domain.environment import EngineSpec
     from cloud_etl.domain.progress import Progress
-    from cloud_etl.domain.spec import EngineSpec
     from cloud_etl.domain.warehouse import WarehouseSpec
     from cloud_etl.load.port import Loader
 

@@ -29,8 +29,8 @@ from cloud_etl.storage.keys import checked
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore, OnBytes, StoredObject
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.environment import S3Spec
     from cloud_etl.domain.files import FileRef
-    from cloud_etl.domain.spec import S3Spec
 
 _COPY_BYTES = 1 << 20
 _THREADED_BYTES = 1 << 18

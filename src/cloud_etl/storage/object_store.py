@@ -13,7 +13,7 @@ from cloud_etl.domain.files import FileRef
 from cloud_etl.errors import SourceError
 
 if TYPE_CHECKING:
-    from cloud_etl.domain.spec import S3Spec
+    from cloud_etl.domain.environment import S3Spec
 
 OnBytes = Callable[[int], None]
 

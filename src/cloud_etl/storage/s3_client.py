@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from obstore.store import S3Config
     from obstore.store import S3Store as Client
 
-    from cloud_etl.domain.spec import S3Spec
+    from cloud_etl.domain.environment import S3Spec
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([\w.]+)</Code>")

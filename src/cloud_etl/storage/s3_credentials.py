@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Config
 
-    from cloud_etl.domain.spec import S3Spec
+    from cloud_etl.domain.environment import S3Spec
 
 # botocore renews what ends within ten minutes; a copy of it may be kept for less than that.
 _KEPT = timedelta(minutes=5)

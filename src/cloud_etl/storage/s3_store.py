@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from obstore import PutMode, PutResult
     from obstore.store import S3Store as Client
 
+    from cloud_etl.domain.environment import S3Spec
     from cloud_etl.domain.files import FileRef
-    from cloud_etl.domain.spec import S3Spec
 
 _PART_BYTES = 8 << 20
 _MOST_PARTS = 9_000

@@ -19,7 +19,7 @@ from cloud_etl.submit.port import JobRequest, JobStatus, Machine
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from cloud_etl.domain.spec import EnvironmentSpec
+    from cloud_etl.domain.environment import EnvironmentSpec
     from cloud_etl.domain.submit_spec import EmrServerlessSpec
 
 # Runtimes with Spark 4 by the beginning of their label, and the Pythons in them.

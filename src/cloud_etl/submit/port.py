@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from cloud_etl.domain.spec import EnvironmentSpec
+    from cloud_etl.domain.environment import EnvironmentSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cloud_etl.config.config import LoadedProject
-    from cloud_etl.domain.spec import EnvironmentSpec
+    from cloud_etl.domain.environment import EnvironmentSpec
     from cloud_etl.domain.submit_spec import SubmitSpec
 
 # Overrides that concern the sender alone: the job has a role, and its log is the service's.

@@ -20,7 +20,8 @@ from cloud_etl.domain.ledger import TableCount
 from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.run import LoadRequest, LoadResult, LoadTask, Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.domain.spec import DuckDbSpec, LoadSpec, WarehouseSpec
+from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.domain.warehouse import DuckDbSpec, WarehouseSpec
 from cloud_etl.load.port import Loader
 
 START = datetime(2024, 5, 1, tzinfo=UTC)

@@ -4,7 +4,8 @@ import pytest
 
 from cloud_etl.config.secrets import known_secrets, resolve_environment
 from cloud_etl.config.secrets_manager import fetch_from_aws
-from cloud_etl.domain.spec import DuckDbSpec, EnvironmentSpec, S3Spec, WarehouseSpec
+from cloud_etl.domain.environment import EnvironmentSpec, S3Spec
+from cloud_etl.domain.warehouse import DuckDbSpec, WarehouseSpec
 from cloud_etl.errors import SecretError
 
 pytestmark = pytest.mark.integration

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.integration
 SCRIPT = """\
 import json, sys
 from pathlib import Path
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 
 written = {"spark.executor.memory": "9g", "spark.driver.memory": "9g", "spark.sql.codegen.wholeStage": False}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.run import RunContext
-from cloud_etl.domain.spec import PipelineSpec, S3Spec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import (
     LeaseHeldError,
     ObjectChangedError,

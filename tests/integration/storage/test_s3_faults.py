@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.files import FileRef
-from cloud_etl.domain.spec import S3Spec
 from cloud_etl.errors import ObjectChangedError, SourceError, TemporaryError
 from cloud_etl.storage import s3_download
 from cloud_etl.storage.object_store import ObjectStore

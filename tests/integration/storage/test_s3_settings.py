@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import SourceError, TargetError
 from cloud_etl.storage.object_store import ObjectStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.errors import EngineError, StepFailedError, UsageError
@@ -78,7 +78,7 @@ def test_the_jvm_of_spark_ends_with_the_engine_and_leaves_nothing_behind(tmp_pat
     code = f"""
 import os, signal, sys
 from pathlib import Path
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 handler, path = signal.getsignal(signal.SIGINT), list(sys.path)
 manager = SparkManager(EngineSpec(name="spark", memory="1GB"), 1, Path({str(tmp_path)!r}))
@@ -116,7 +116,7 @@ def test_spark_that_cannot_be_reached_is_told_without_its_token(tmp_path):
 def test_a_setting_that_stops_spark_is_told_in_its_words(tmp_path):
     code = f"""
 from pathlib import Path
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_manager import SparkManager
 spec = EngineSpec(name="spark", memory="1GB", config={{"spark.driver.memory": "banana"}})
 SparkManager(spec, 1, Path({str(tmp_path)!r})).session

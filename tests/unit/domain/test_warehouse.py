@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cloud_etl.domain.spec import LoadSpec, S3Spec
+from cloud_etl.domain.environment import S3Spec
+from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.domain.warehouse import RedshiftSpec, WarehouseSpec
 
 ROLE = "arn:aws:iam::123456789012:role/etl/copy"

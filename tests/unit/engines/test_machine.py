@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.domain.resources import MIB, Resources
-from cloud_etl.domain.spec import EngineSpec
 from cloud_etl.engines.machine import Machine, engine_within, resources_of, tree_cpu_seconds
 
 GIB = 1024 * MIB

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cloud_etl.domain.spec import EngineSpec
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.spark_settings import (
     Master,
     as_text,

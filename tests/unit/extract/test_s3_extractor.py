@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.progress import NoProgress
 from cloud_etl.domain.run import RunContext
-from cloud_etl.domain.spec import PipelineSpec, S3Spec
+from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import DiskSpaceError, ObjectChangedError, SourceError, UnsafeKeyError
 from cloud_etl.extract import listing
 from cloud_etl.extract.s3_extractor import S3Extractor

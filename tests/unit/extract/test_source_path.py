@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_etl.domain.spec import S3Spec, SourceSpec
+from cloud_etl.domain.environment import S3Spec
+from cloud_etl.domain.spec import SourceSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.source_path import fill, glob_pattern, source_place
 from cloud_etl.storage.folder_store import FolderStore

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from cloud_etl.domain.schema import Schema
-from cloud_etl.domain.spec import DuckDbSpec, LoadSpec, WarehouseSpec
+from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.domain.warehouse import DuckDbSpec, WarehouseSpec
 from cloud_etl.errors import RunInterruptedError, TargetError, TemporaryError
 from cloud_etl.load.duckdb import Loader
 from cloud_etl.load.duckdb.session import Database, connected, translated

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cloud_etl.domain.spec import LogSpec
+from cloud_etl.domain.environment import LogSpec
 from cloud_etl.errors import TargetError
 from cloud_etl.monitoring.log_lines import LineFormatter
 from cloud_etl.monitoring.logger import LogTargets, RunLog, bound_pipeline, get_logger, start_logging

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.domain.spec import OutputSpec, S3Spec
+from cloud_etl.domain.spec import OutputSpec
 from cloud_etl.engines.marked_frame import Fate, Written, WrittenFile
 from cloud_etl.publish.publisher import ParquetPublisher
 from cloud_etl.storage.object_store import ObjectStore

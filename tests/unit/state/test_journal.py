@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import ObjectMissingError
 from cloud_etl.state.journal import Journal, list_runs, new_run_id
 from cloud_etl.storage.folder_store import FolderStore

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import LeaseHeldError, TargetError, TemporaryError
 from cloud_etl.state.holder import Holder, process_space
 from cloud_etl.state.lease import Lease

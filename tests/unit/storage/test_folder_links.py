@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import UnsafeKeyError
 from cloud_etl.storage.folder_store import FolderStore
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import ObjectChangedError, SourceError, TargetError, UnsafeKeyError
 from cloud_etl.storage.folder_store import FolderStore
 from cloud_etl.storage.object_store import ObjectStore

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError, PreconditionError
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import (
     CloudEtlError,
     ObjectChangedError,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.run import PipelineReport, RunReport
-from cloud_etl.domain.spec import S3Spec
 from cloud_etl.errors import (
     CloudEtlError,
     EngineError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from cloud_etl.domain.spec import S3Spec
+from cloud_etl.domain.environment import S3Spec
 from cloud_etl.local_aws.redshift.copy.failures import s3_failures
 from cloud_etl.local_aws.redshift.port import RedshiftError
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore
