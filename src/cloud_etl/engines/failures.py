@@ -15,10 +15,11 @@ from cloud_etl.errors import CloudEtlError, ConfigError, DiskSpaceError, EngineE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pyspark.errors import PySparkException
     from pyspark.sql import DataFrame
 
 _IDENTIFIER = re.compile(r'Identifier\("([^"]+)"\)|with name `?([^`\s]+)`? cannot be resolved')
+_UNMADE_FOLDER = re.compile(r"Mkdirs failed to create (\S+)")
+_NAME_BYTES = 255
 _USER_LINE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _USER_ERROR = re.compile(r"^\s*(?:[\w.]+\.)?(\w+(?:Error|Exception|Interrupt|Iteration|Warning))\b", re.MULTILINE)
 
@@ -62,12 +63,10 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
         EngineError: the engine ran out of memory or died.
         DiskSpaceError: the scratch folder is full.
     """
-    from pyspark.errors import PySparkException
-
     try:
         with quiet_client():
             yield
-    except PySparkException as exc:
+    except _exceptions() as exc:
         raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
 
 
@@ -102,6 +101,14 @@ def quiet_client() -> Iterator[None]:
         yield
 
 
+def _exceptions() -> tuple[type[Exception], ...]:
+    """What engines raise: PySpark's own exceptions, and those of a JVM that it has no class for."""
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
+    from pyspark.errors import PySparkException
+
+    return PySparkException, Py4JError
+
+
 def _fault(text: str, what: str) -> CloudEtlError | None:
     """The error of engine or disk that a text speaks of; None where it is neither."""
     if _matches(text, "resources exhausted|failed to allocate|memory limit"):
@@ -110,7 +117,7 @@ def _fault(text: str, what: str) -> CloudEtlError | None:
         )
     if _matches(text, "no space left|os error 28"):
         return DiskSpaceError(f"{what}: the scratch folder is full. Nothing was published; free space or set scratch.")
-    if _matches(text, "file name too long|os error 36"):
+    if _matches(text, "file name too long|os error 36") or _names_long_folder(text):
         return StepFailedError(
             f"{what}: a value of a partition column is too long for a folder name (255 bytes). "
             "Nothing was published; partition by a shorter column."
@@ -120,13 +127,17 @@ def _fault(text: str, what: str) -> CloudEtlError | None:
     return None
 
 
-def _failed_step(exc: PySparkException, what: str, probes: tuple[Probe, ...]) -> StepFailedError:
-    from pyspark.errors import PySparkException
+def _names_long_folder(text: str) -> bool:
+    """Whether a JVM, which does not tell why a folder cannot be made, names one that no file system takes."""
+    made = _UNMADE_FOLDER.search(text)
+    return made is not None and any(len(part.encode()) > _NAME_BYTES for part in made[1].split("/"))
 
+
+def _failed_step(exc: Exception, what: str, probes: tuple[Probe, ...]) -> StepFailedError:
     for probe in probes:
         try:
             _evaluate(probe.frame)
-        except PySparkException as own:
+        except _exceptions() as own:
             return StepFailedError(f"{probe.label} {_reason(own)}. Nothing was published.")
     labels = ", ".join(probe.label for probe in probes)
     return StepFailedError(
@@ -141,7 +152,7 @@ def _evaluate(frame: DataFrame) -> None:
     frame.select(F.max(F.hash(*frame.columns))).collect()
 
 
-def _reason(exc: PySparkException) -> str:
+def _reason(exc: Exception) -> str:
     text = str(exc)
     lines = _USER_LINE.findall(text)
     if lines:
@@ -157,7 +168,7 @@ def _reason(exc: PySparkException) -> str:
     return f"stopped with {type(exc).__name__}; its text may quote rows and is not shown"
 
 
-def _first_line(exc: PySparkException) -> str:
+def _first_line(exc: Exception) -> str:
     return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
 
 

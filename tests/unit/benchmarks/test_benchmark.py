@@ -33,7 +33,7 @@ def warehouse(sales: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rival") / "work"
     command = [
         sys.executable,
-        str(ROOT / "benchmarks" / "rival_duckdb.py"),
+        str(ROOT / "benchmarks" / "rivals" / "duckdb_sql.py"),
         str(sales),
         str(folder),
         "--memory",

@@ -79,10 +79,15 @@ class Python(Step):
         return called
 
     def _call(self, function: Callable[[DataFrame], object], frame: DataFrame, project: Path) -> DataFrame:
+        from pyspark.errors import AnalysisException
         from pyspark.sql import DataFrame
 
         try:
             result = function(frame)
+        except AnalysisException:
+            # Spark analyses at once what Sail analyses when the frame is looked at.
+            with analysis_errors(f"{self.label} {self.function}", frame.columns):
+                raise
         except Exception as exc:  # noqa: BLE001 - the user's code may raise anything
             # Its text may quote rows, and so may that of its causes: type and place are enough to find it.
             raise StepFailedError(
