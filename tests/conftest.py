@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,9 @@ _START_SECONDS = 60
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "integration: starts a server on this machine")
+    # A shell that runs this in the background has Ctrl-C ignored, and every process below it would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["MOTO_S3_DEFAULT_MAX_KEYS"] = str(MOTO_PAGE)
     if os.environ.get("CLOUD_ETL_TEST_REDSHIFT_DSN"):
         # The contract suite on a real cluster needs the credentials of the one who runs it.

@@ -100,7 +100,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert done.stderr == ""
     # A JVM whose Python was killed ends by itself: its standard input is closed.
     jvm = Path("/proc", done.stdout.strip())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while jvm.exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not jvm.exists()
