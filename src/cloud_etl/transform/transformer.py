@@ -112,7 +112,9 @@ class DataTransformer:
             frame = self._empty(batch.schema)
         else:
             frame = read_files(self._context.session, paths)
-            with analysis_errors("reading the staged rows", batch.schema.names):
+            with analysis_errors("reading the staged rows"):
+                found = frame.columns
+            with analysis_errors("reading the staged rows", found):
                 frame = frame.select(*(column(name) for name in wanted))
                 _ = frame.schema
         size_bytes = sum(path.stat().st_size for path in paths)

@@ -175,7 +175,7 @@ def test_of_many_processes_exactly_one_takes_an_expired_lease(store, tmp_path):
     store.write("leases/p.json", json.dumps(dataclasses.asdict(gone), default=datetime.isoformat).encode())
     code = (
         "import pathlib, sys, time\n"
-        "from cloud_etl.domain.spec import S3Spec\n"
+        "from cloud_etl.domain.environment import S3Spec\n"
         "from cloud_etl.errors import LeaseHeldError\n"
         "from cloud_etl.state.lease import Lease\n"
         "from cloud_etl.storage.folder_store import FolderStore\n"
@@ -207,7 +207,7 @@ def test_of_many_processes_exactly_one_takes_an_expired_lease(store, tmp_path):
 def test_the_lease_of_a_killed_process_of_this_machine_is_free_at_once(store):
     code = (
         "import os, pathlib, sys\n"
-        "from cloud_etl.domain.spec import S3Spec\n"
+        "from cloud_etl.domain.environment import S3Spec\n"
         "from cloud_etl.state.lease import Lease\n"
         "from cloud_etl.storage.folder_store import FolderStore\n"
         "Lease(FolderStore(pathlib.Path(sys.argv[1]), S3Spec()), 'sales_data', 'killed', 3600).__enter__()\n"
