@@ -36,6 +36,22 @@ _OF_SPARK_SUBMIT = (*_OF_THE_JVM, "spark.executor.", "spark.dynamicAllocation.",
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
+def master_of(spec: EngineSpec) -> Master:
+    """Where the Spark of an engine runs; for a run that spark-submit started, where it was submitted to.
+
+    Raises:
+        EngineError: engine.master is no address that Spark knows.
+    """
+    if SUBMITTED not in os.environ:
+        return Master.parse(spec, spec.cores or 1)
+    from pyspark import SparkConf
+    from pyspark.java_gateway import launch_gateway
+
+    # The gateway is that of the JVM which started this process.
+    gateway = launch_gateway()  # type: ignore[no-untyped-call]  # PySpark has no types for it
+    return Master(SparkConf(_jvm=gateway.jvm).get("spark.master", "local[*]") or "local[*]")
+
+
 class Engine:
     """A Spark application of this process, or a session with a Spark Connect server."""
 

@@ -16,13 +16,12 @@ from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import DataFrame
 
     from cloud_etl.domain.run import Batch
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import AggregateSpec, PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.transform.port import StepContext
 
 
@@ -87,7 +86,7 @@ class DataTransformer:
         return Transformed(frame, tuple(earlier), tuple(barriers))
 
     def aggregate(
-        self, spec: AggregateSpec, paths: Sequence[Path], folder: Path, partition_by: tuple[str, ...] = ()
+        self, spec: AggregateSpec, paths: Sequence[WorkPath], folder: WorkPath, partition_by: tuple[str, ...] = ()
     ) -> Written:
         """Fold accepted rows into groups and write them, with the lineage column `_rows_folded` (bigint).
 
@@ -138,7 +137,7 @@ class DataTransformer:
         return self._context.session.createDataFrame([], ", ".join([*columns, f"{ROW_ID} bigint"]))
 
 
-def _present(paths: Sequence[Path]) -> Iterator[Path]:
+def _present(paths: Sequence[WorkPath]) -> Iterator[WorkPath]:
     """The paths; Sail would give an empty frame for one that is not there."""
     for path in paths:
         if not path.is_file() or not path.stat().st_size:
