@@ -21,14 +21,18 @@ from cloud_etl.domain.run import (
     Publication,
     RunContext,
 )
+from cloud_etl.domain.work_path import RemotePath
 from cloud_etl.engines.machine import release_memory, tree_cpu_seconds
 from cloud_etl.engines.marked_frame import Written
+from cloud_etl.engines.spark_settings import shown
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline import accounts, verify
+from cloud_etl.pipeline.cluster_extract import uploaded
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
+from cloud_etl.pipeline.reach import require_reach
 from cloud_etl.pipeline.references import References
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
@@ -38,6 +42,7 @@ from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.files import FileRef
     from cloud_etl.domain.quality import QualityReport
     from cloud_etl.domain.run import Listing
     from cloud_etl.domain.spec import LoadSpec, PipelineSpec
@@ -172,7 +177,7 @@ class ETLPipeline:
         if not listing.files:
             return None
         self._parts.spark.start_early()
-        batch = extractor.validate(extractor.download(listing.files))
+        batch = self._read(extractor, listing.files)
         self.account.quarantine += self._dropped.quarantine(batch.rejects)
         self.account.batch = batch
         for file in batch.counts:
@@ -182,6 +187,13 @@ class ETLPipeline:
             "extract", batch_id=batch.batch_id, rows_staged=batch.staged_rows, rows_rejected=batch.rejected_rows
         )
         return batch
+
+    def _read(self, extractor: S3Extractor, files: Sequence[FileRef]) -> Batch:
+        if not isinstance(self._work, RemotePath):
+            return extractor.validate(extractor.download(files))
+        engine = self._parts.project.environment.engine
+        require_reach(self._parts.spark.session, self._work, shown(engine.master or "spark-submit's master"))
+        return uploaded(extractor.validate(extractor.download(files)), self._work)
 
     def _verify(self, batch: Batch, frames: tuple[Written, ...], frame: MarkedFrame, context: StepContext) -> None:
         """Let a second engine do the same, before the files of the first are moved."""
