@@ -55,10 +55,18 @@ def is_sail(session: SparkSession) -> bool:
     return session in _sail_sessions
 
 
-def read_files(session: SparkSession, paths: Iterable[WorkPath]) -> DataFrame:
-    """Rows of Parquet files, or of a folder of them, whatever characters their paths hold; at least one path."""
+def read_files(session: SparkSession, paths: Iterable[WorkPath], columns: str | None = None) -> DataFrame:
+    """Rows of Parquet files, or of a folder of them, whatever characters their paths hold; at least one path.
+
+    Args:
+        session: the engine's.
+        paths: the files.
+        columns: their names and types as DDL, where not every file has them all; a file's own without.
+    """
     # Without the option Spark takes [x] and {x} for a pattern; Sail does so in every path but a whole URI.
     reader = session.read.option("__globPaths__", "false")
+    if columns is not None:
+        reader = reader.schema(columns)
     return reader.parquet(*(_address(session, path) for path in paths))
 
 

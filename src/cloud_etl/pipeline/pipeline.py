@@ -21,23 +21,21 @@ from cloud_etl.domain.run import (
     Publication,
     RunContext,
 )
-from cloud_etl.domain.work_path import RemotePath
 from cloud_etl.engines.machine import release_memory, tree_cpu_seconds
 from cloud_etl.engines.marked_frame import Written
-from cloud_etl.engines.spark_settings import shown
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline import accounts, verify
-from cloud_etl.pipeline.cluster_extract import uploaded
+from cloud_etl.pipeline.cluster_extract import ClusterExtract
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
-from cloud_etl.pipeline.reach import require_reach
 from cloud_etl.pipeline.references import References
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
+from cloud_etl.storage.store_path import StorePath
 from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -189,11 +187,9 @@ class ETLPipeline:
         return batch
 
     def _read(self, extractor: S3Extractor, files: Sequence[FileRef]) -> Batch:
-        if not isinstance(self._work, RemotePath):
+        if not isinstance(self._work, StorePath):
             return extractor.validate(extractor.download(files))
-        engine = self._parts.project.environment.engine
-        require_reach(self._parts.spark.session, self._work, shown(engine.master or "spark-submit's master"))
-        return uploaded(extractor.validate(extractor.download(files)), self._work)
+        return ClusterExtract(self._parts, self._spec, self._run, self._work).read(files, extractor.store)
 
     def _verify(self, batch: Batch, frames: tuple[Written, ...], frame: MarkedFrame, context: StepContext) -> None:
         """Let a second engine do the same, before the files of the first are moved."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import BarrierCount
@@ -110,7 +111,9 @@ class DataTransformer:
         if not paths:
             frame = self._empty(batch.schema)
         else:
-            frame = read_files(self._context.session, paths)
+            # Executors write each file with the columns that its raw files have.
+            far = not all(isinstance(path, Path) for path in paths)
+            frame = read_files(self._context.session, paths, _ddl(batch.schema) if far else None)
             with analysis_errors("reading the staged rows"):
                 found = frame.columns
             with analysis_errors("reading the staged rows", found):
@@ -133,8 +136,12 @@ class DataTransformer:
         return replace(frame, row_ids_unique=before.row_ids_unique)
 
     def _empty(self, schema: Schema) -> DataFrame:
-        columns = [f"{quoted(c.name)} {c.type.spark}" for c in schema.columns]
-        return self._context.session.createDataFrame([], ", ".join([*columns, f"{ROW_ID} bigint"]))
+        return self._context.session.createDataFrame([], _ddl(schema))
+
+
+def _ddl(schema: Schema) -> str:
+    columns = [f"{quoted(c.name)} {c.type.spark}" for c in schema.columns]
+    return ", ".join([*columns, f"{ROW_ID} bigint"])
 
 
 def _present(paths: Sequence[WorkPath]) -> Iterator[WorkPath]:
