@@ -80,7 +80,7 @@ def packed(files: Sequence[FileRef]) -> list[list[NumberedFile]]:
             held = 0
         tasks[-1].append(file)
         held += file.ref.size_bytes
-    return tasks
+    return [sorted(task, key=lambda one: one.index) for task in tasks]
 
 
 def _batch(results: Sequence[TaskResult], spec: PipelineSpec) -> ClusterBatch:
@@ -94,7 +94,7 @@ def _batch(results: Sequence[TaskResult], spec: PipelineSpec) -> ClusterBatch:
 
 
 def _schema(results: Sequence[TaskResult], spec: PipelineSpec) -> Schema:
-    """The contract's columns, and new ones in the order of the files that have them."""
+    """The contract's columns, and new ones in the order of the tasks that met them first."""
     found: dict[str, str] = {}
     in_order = sorted(results, key=lambda result: min((index for index, _ in result.counts), default=0))
     for name in (name for result in in_order for name in result.new_columns):
