@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.engines import spark_settings as settings
 from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
+from cloud_etl.engines.s3a import PREFIX
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
 
@@ -106,6 +107,10 @@ class Engine:
             session: SparkSession = SparkSession.builder.remote(master.url).create()
             for name, value in self._session_settings.items():
                 session.conf.set(name, value)
+            for name, value in self._store_settings.items():
+                # What a session sets reaches Hadoop under its own name; the jars are those of the server.
+                if name.startswith(PREFIX):
+                    session.conf.set(name.removeprefix(PREFIX), value)
         except (OSError, PySparkException) as exc:
             raise _not_started(settings.shown(master.url), type(exc).__name__) from None
         return session

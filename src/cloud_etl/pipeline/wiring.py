@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from cloud_etl import backends
 from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
+from cloud_etl.engines.s3a import s3a_jars, s3a_settings
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.pipeline.work_area import SCRATCH, WorkArea, find_work_area
 from cloud_etl.pipeline.work_folder import work_folder
@@ -76,7 +77,8 @@ class Wiring:
         scratch = self._stack.enter_context(work_folder(base))
         engine = engine_within(_anchored(environment.engine, root), resources)
         work = find_work_area(self._project, engine, store)
-        spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine"))
+        far = {} if work.store is None else {**s3a_settings(environment.s3), **s3a_jars(engine)}
+        spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine", far))
         verifier = None
         if (verify := engine.verify) is not None:
             second = SparkManager(engine.model_copy(update={"name": verify}), resources.cores, scratch / "verify")
