@@ -1,4 +1,4 @@
-"""Hadoop's client for S3, by which Spark reads and writes s3a://: its settings, from those of the store, and its jars."""
+"""Hadoop's client for S3, by which Spark reads s3a://: its settings, from those of the store, and its jars."""
 
 from __future__ import annotations
 

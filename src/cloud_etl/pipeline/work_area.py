@@ -84,10 +84,9 @@ def find_work_area(project: LoadedProject, engine: EngineSpec, store: ObjectStor
     environment = project.environment
     configured = environment.scratch
     if configured is not None and configured.startswith(_S3):
-        _refuse_other_engines(engine, configured)
         # Two stores may share one scratch, and their pipelines may have the same names.
         own = hashlib.sha256(store.url.encode()).hexdigest()[:12]
-        return WorkArea(ObjectStore.open(f"{configured.rstrip('/')}/{own}", environment.s3, project.root))
+        return _in_s3(project, engine, f"{configured.rstrip('/')}/{own}")
     if configured is not None or engine.name != "spark":
         return WorkArea()
     master = master_of(engine)
@@ -98,18 +97,20 @@ def find_work_area(project: LoadedProject, engine: EngineSpec, store: ObjectStor
             f"the executors of {shown(master.url)} cannot see {store.url}, where the files of this run lie. Nothing "
             "was read; use an s3:// store, or set scratch to a folder that this machine and all executors share."
         )
-    _refuse_other_engines(engine, f"{store.url}/{SCRATCH}")
-    return WorkArea(ObjectStore.open(f"{store.url}/{SCRATCH}", environment.s3, project.root))
+    return _in_s3(project, engine, f"{store.url}/{SCRATCH}")
 
 
-def _refuse_other_engines(engine: EngineSpec, scratch: str) -> None:
+def _in_s3(project: LoadedProject, engine: EngineSpec, url: str) -> WorkArea:
+    s3 = project.environment.s3
+    problem = None
     if engine.name != "spark":
-        raise ConfigError(
-            [Problem(f"the {engine.name} engine works in a folder of this machine, and scratch is {scratch}; "
-                     "leave scratch out, or run with --engine spark")]
-        )  # fmt: skip
-    if engine.verify is not None:
-        raise ConfigError(
-            [Problem(f"verify: a second engine reads the work files of the first on this machine, and they lie in "
-                     f"{scratch}; verify with engine.master local[*] and a scratch folder, on a part of the data")]
-        )  # fmt: skip
+        problem = f"the {engine.name} engine works in a folder of this machine, and scratch is {url}; leave scratch "
+        problem += "out, or run with --engine spark"
+    elif engine.verify is not None:
+        problem = f"verify: a second engine reads the work files of the first on this machine, and they lie in {url}; "
+        problem += "verify with engine.master local[*] and a scratch folder, on a part of the data"
+    elif s3.profile is not None:
+        problem = "s3.profile: the machines of the cluster do not have it; without it each takes its own role"
+    if problem is not None:
+        raise ConfigError([Problem(problem)])
+    return WorkArea(ObjectStore.open(url, s3, project.root))
