@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 # What a JVM says, and what it means.
 _REASONS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
-        re.compile(r"S3AFileSystem|No FileSystem for scheme|software[./]amazon[./]awssdk", re.IGNORECASE),
+        re.compile(r"ClassNotFound|NoClassDefFound|No FileSystem for scheme|S3AFileSystem not found", re.IGNORECASE),
         "Spark has no jars for S3; leave engine.jars out, or put Hadoop's S3 client and what it needs there",
     ),
     (
-        re.compile(r"AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|NoAuth|credential", re.IGNORECASE),
+        re.compile(
+            r"AccessDenied|Forbidden|InvalidAccessKeyId|SignatureDoesNotMatch|NoAuth|Status Code: 403", re.IGNORECASE
+        ),
         "their credentials are missing or lack the permission; give the machines of the cluster a role for the bucket",
     ),
     (
-        re.compile(r"UnknownHost|refused|timed out|Unable to execute HTTP|NoRouteToHost|unreachable", re.IGNORECASE),
+        re.compile(r"UnknownHost|refused|timed out|Unable to execute HTTP|NoRouteToHost|Unreachable", re.IGNORECASE),
         "they do not reach the server; s3.endpoint must be an address that all machines of the cluster know",
     ),
 )

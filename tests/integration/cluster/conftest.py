@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,9 @@ import pytest
 import yaml
 
 from cloud_etl.cli.scaffold import write_example
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.domain.run import RunReport
+from cloud_etl.engines.s3a import s3a_jars
 from cloud_etl.monitoring import report as reports
 from cloud_etl.storage.object_store import ObjectStore
 
@@ -49,7 +51,10 @@ class Processes:
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         home = next(iter(find_spec("pyspark").submodule_search_locations))
         (self.folder / "tmp").mkdir(exist_ok=True)
-        environ = {**os.environ, "SPARK_LOCAL_IP": HOST, "SPARK_HOME": home, "TMPDIR": str(self.folder / "tmp")}
+        environ = {
+            **os.environ, "SPARK_LOCAL_IP": HOST, "SPARK_HOME": home, "TMPDIR": str(self.folder / "tmp"),
+            "PYSPARK_PYTHON": sys.executable,
+        }  # fmt: skip
         with (self.folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [f"{home}/bin/spark-class", *arguments], stdout=log, stderr=subprocess.STDOUT, env=environ,
@@ -87,6 +92,34 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait()
 
 
+@pytest.fixture(scope="session")
+def connect_server(master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Spark Connect server on the cluster; it has the jars for S3 and nothing else of ours."""
+    spark, port = Processes(tmp_path_factory.mktemp("connect")), _free_port()
+    settings = {
+        **s3a_jars(EngineSpec(name="spark")), "spark.connect.grpc.binding.address": HOST, "spark.ui.enabled": "false",
+        "spark.connect.grpc.binding.port": str(port), "spark.driver.host": HOST, "spark.executor.memory": "512m",
+    }  # fmt: skip
+    arguments = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
+    server = "org.apache.spark.sql.connect.service.SparkConnectServer"
+    command = (
+        "org.apache.spark.deploy.SparkSubmit",
+        "--master",
+        master,
+        *arguments,
+        "--class",
+        server,
+        "spark-internal",
+    )
+    process = spark.start("connect", *command)
+    try:
+        spark.wait_for("connect", "Spark Connect server started at")
+        yield f"sc://{HOST}:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _free_port() -> int:
     with socket.socket() as held:
         held.bind((HOST, 0))
@@ -110,6 +143,13 @@ class FarProject:
     @property
     def store(self) -> ObjectStore:
         return ObjectStore.open(self.url, self.server.spec, self.root)
+
+    def with_engine(self, **settings: object) -> FarProject:
+        """This project with other settings of its engine."""
+        engine = self.environment()["engine"]
+        assert isinstance(engine, dict)
+        self.environment(engine=engine | settings)
+        return self
 
     @property
     def work_keys(self) -> list[str]:
@@ -167,11 +207,3 @@ def far_retail(
 ) -> FarProject:
     """A retail example of the test's own."""
     return new_far_project(seaweed_server, master)
-
-
-def with_engine(project: FarProject, **settings: object) -> FarProject:
-    """The project with other settings of its engine."""
-    engine = project.environment()["engine"]
-    assert isinstance(engine, dict)
-    project.environment(engine=engine | settings)
-    return replace(project)
