@@ -142,3 +142,11 @@ def cluster(request: pytest.FixtureRequest) -> Cluster:
 def new_redshift(cluster: Cluster) -> Callable[[], RedshiftWarehouse]:
     """Makes the warehouse empty anew."""
     return lambda: RedshiftWarehouse(cluster)
+
+
+@pytest.fixture(params=["folder", *(pytest.param(name, marks=pytest.mark.integration) for name in ("moto", "seaweed"))])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "folder":
+        return ObjectStore.open("store", S3Spec(), tmp_path)
+    server = request.getfixturevalue(f"{request.param}_server")
+    return ObjectStore.open(server.new_url(), server.spec, tmp_path)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import (
     ObjectChangedError,
     ObjectExistsError,
@@ -24,14 +22,6 @@ ODD_KEYS = (
     "a b/c d.csv", "k=v/part=1/x.csv", "hash#1.csv", "100%.csv", "%20.csv", "a+b.csv", "über/ß.csv", "e\u0301.csv",
     "q?x*.csv", "[1].csv", "back\\slash.csv", "quote'\".csv", "😀.csv", "~tilde.csv", "a&b;c.csv", "x" * 200,
 )  # fmt: skip
-
-
-@pytest.fixture(params=["folder", *(pytest.param(name, marks=pytest.mark.integration) for name in ("moto", "seaweed"))])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
-    if request.param == "folder":
-        return ObjectStore.open("store", S3Spec(), tmp_path)
-    server = request.getfixturevalue(f"{request.param}_server")
-    return ObjectStore.open(server.new_url(), server.spec, tmp_path)
 
 
 def listed(store: ObjectStore, prefix: str = ""):

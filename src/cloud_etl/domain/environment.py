@@ -105,7 +105,9 @@ class EnvironmentSpec(SpecModel):
     log: LogSpec = Field(default_factory=LogSpec, description="The log.")
     submit: SubmitSpec | None = Field(None, description="Where `cloud-etl submit` sends runs; nowhere without.")
     scratch: str | None = Field(
-        None, description="Local folder for work files; below a folder store, else the system's."
+        None,
+        description="Folder for work files, or s3://bucket/prefix where executors are on other machines; `.scratch` in "
+        "the store without, or the system's temporary folder where the store is s3:// and the engine is here.",
     )
     keep_reports: int = Field(50, ge=1, description="Runs whose report, ledger and dropped rows are kept.")
 

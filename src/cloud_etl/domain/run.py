@@ -14,6 +14,7 @@ from cloud_etl.domain.quality import QualityReport
 from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.domain.work_path import RemotePath, WorkPath
 from cloud_etl.errors import DataRefusedError
 
 Phase = Literal["extract", "transform", "quality", "publish", "load", "report"]
@@ -69,21 +70,21 @@ class Batch:
 
     Attributes:
         files: the source objects, in the order of the file index in _row_id.
-        staged: local Parquet files with the contract's columns and _row_id (bigint).
+        staged: Parquet files in the work area, with the contract's columns and _row_id (bigint).
         schema: columns of the staged files, without _row_id.
         counts: one per file, in the order of files.
         staged_rows: rows in the footers of the staged files.
-        rejects: local Parquet files in the quarantine's schema; may be empty.
+        rejects: Parquet files in the quarantine's schema; may be empty.
         rejected_rows: rows in the footers of rejects.
     """
 
     batch_id: str
     files: tuple[FileRef, ...]
-    staged: tuple[Path, ...]
+    staged: tuple[WorkPath, ...]
     schema: Schema
     counts: tuple[FileCount, ...]
     staged_rows: int
-    rejects: tuple[Path, ...]
+    rejects: tuple[WorkPath, ...]
     rejected_rows: int
 
 
@@ -103,7 +104,7 @@ class Publication:
 
     Attributes:
         schema: columns as in the files, without the lineage column _row_id.
-        local_paths: paths of the data files where the store is a folder, else of their local copies.
+        local_paths: paths of the data files where they are files of this machine, or have copies on it; else empty.
     """
 
     output: str
@@ -117,11 +118,21 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class LoadTask:
-    """One publication and the table it goes into."""
+    """One publication and the table it goes into.
+
+    Attributes:
+        stored_paths: its data files in the store, where they have no copies on this machine.
+    """
 
     publication: Publication
     spec: LoadSpec
     keys_are_unique: bool = False
+    stored_paths: tuple[RemotePath, ...] = ()
+
+    @property
+    def paths(self) -> tuple[WorkPath, ...]:
+        """From where this machine reads the data files."""
+        return self.stored_paths or self.publication.local_paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,16 @@ The functions of `pyspark.sql.functions` build expressions for a JVM of this pro
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+
+    from cloud_etl.domain.work_path import WorkPath
 
 _CONNECT = "SPARK_CONNECT_MODE_ENABLED"
 _sail_sessions: WeakSet[SparkSession] = WeakSet()
@@ -53,19 +55,30 @@ def is_sail(session: SparkSession) -> bool:
     return session in _sail_sessions
 
 
-def read_files(session: SparkSession, paths: Iterable[Path]) -> DataFrame:
-    """Rows of Parquet files, or of a folder of them, whatever characters their paths hold; at least one path."""
+def read_files(session: SparkSession, paths: Iterable[WorkPath], columns: str | None = None) -> DataFrame:
+    """Rows of Parquet files, or of a folder of them, whatever characters their paths hold; at least one path.
+
+    Args:
+        session: the engine's.
+        paths: the files.
+        columns: their names and types as DDL, where not every file has them all; a file's own without.
+    """
     # Without the option Spark takes [x] and {x} for a pattern; Sail does so in every path but a whole URI.
     reader = session.read.option("__globPaths__", "false")
+    if columns is not None:
+        reader = reader.schema(columns)
     return reader.parquet(*(_address(session, path) for path in paths))
 
 
-def write_files(writer: DataFrameWriter, session: SparkSession, folder: Path) -> None:
+def write_files(writer: DataFrameWriter, session: SparkSession, folder: WorkPath) -> None:
     """Write a frame of the session as Parquet below a folder, which must not exist."""
     writer.parquet(_address(session, folder))
 
 
-def _address(session: SparkSession, path: Path) -> str:
+def _address(session: SparkSession, path: WorkPath) -> str:
+    if not isinstance(path, Path):
+        # Hadoop's client for S3 is known by this name alone.
+        return str(path) if is_sail(session) else str(path).replace("s3://", "s3a://", 1)
     return path.absolute().as_uri() if is_sail(session) else f"file://{path.absolute()}"
 
 

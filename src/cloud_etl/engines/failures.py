@@ -66,7 +66,7 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
     try:
         with quiet_client():
             yield
-    except _exceptions() as exc:
+    except engine_exceptions() as exc:
         raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
 
 
@@ -101,7 +101,7 @@ def quiet_client() -> Iterator[None]:
         yield
 
 
-def _exceptions() -> tuple[type[Exception], ...]:
+def engine_exceptions() -> tuple[type[Exception], ...]:
     """What engines raise: PySpark's own exceptions, and those of a JVM that it has no class for."""
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
     from pyspark.errors import PySparkException
@@ -137,7 +137,7 @@ def _failed_step(exc: Exception, what: str, probes: tuple[Probe, ...]) -> StepFa
     for probe in probes:
         try:
             _evaluate(probe.frame)
-        except _exceptions() as own:
+        except engine_exceptions() as own:
             return StepFailedError(f"{probe.label} {_reason(own)}. Nothing was published.")
     labels = ", ".join(probe.label for probe in probes)
     return StepFailedError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -12,11 +13,12 @@ from cloud_etl.domain.ledger import Status, StepCount
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import Probe, engine_errors
+from cloud_etl.storage.parquet_footers import footers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import Column, DataFrame, SparkSession
+
+    from cloud_etl.domain.work_path import WorkPath
 
 FATE = "_fate"
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -44,7 +46,7 @@ class WrittenFile:
         partition: value of each partition column as text; NULL_PARTITION where it is null.
     """
 
-    path: Path
+    path: WorkPath
     rows: int
     fate: Fate | None
     partition: Mapping[str, str]
@@ -99,7 +101,7 @@ class MarkedFrame:
     size_bytes: int = 0
 
     @classmethod
-    def of_accepted(cls, session: SparkSession, paths: Sequence[Path]) -> MarkedFrame:
+    def of_accepted(cls, session: SparkSession, paths: Sequence[WorkPath]) -> MarkedFrame:
         """The rows of written files, all of them in; at least one file, for an engine would not miss them."""
         from pyspark.sql import functions as F
 
@@ -162,7 +164,7 @@ class MarkedFrame:
         frame = self.frame.select(F.when(self.alive, value).alias("value"))
         return replace(self, probes=(*self.probes, Probe(label, frame)))
 
-    def write(self, folder: Path, partition_by: tuple[str, ...] = ()) -> Written:
+    def write(self, folder: WorkPath, partition_by: tuple[str, ...] = ()) -> Written:
         """Write every row once, below `_fate=<k>/`, and count the rows of each fate from the footers.
 
         Timestamps are written in UTC without a zone, whichever of the engine's two kinds they are.
@@ -191,14 +193,12 @@ class MarkedFrame:
             write_files(writer, frame.sparkSession, folder)
         return self._read_footers(folder, partition_by)
 
-    def _read_footers(self, folder: Path, partition_by: tuple[str, ...]) -> Written:
-        import pyarrow.parquet as pq
-
+    def _read_footers(self, folder: WorkPath, partition_by: tuple[str, ...]) -> Written:
         files = []
         rows_by_number: Counter[int] = Counter()
-        for path in sorted(folder.rglob("*.parquet")):
-            parts = dict(part.split("=", 1) for part in path.relative_to(folder).parts[:-1])
-            number, rows = int(parts[FATE]), pq.read_metadata(path).num_rows
+        found = _data_files(folder)
+        for (path, parts), metadata in zip(found, footers([path for path, _ in found]), strict=True):
+            number, rows = int(parts[FATE]), metadata.num_rows
             partition = {}
             if number == 0:
                 for place, name in enumerate(partition_by):
@@ -210,6 +210,17 @@ class MarkedFrame:
             for number, fate in enumerate(self.fates, start=1)
         )
         return Written(tuple(files), steps)
+
+
+def _data_files(folder: WorkPath) -> list[tuple[WorkPath, dict[str, str]]]:
+    """Files below a folder with the values in their folders' names; what a task that lost left behind is none."""
+    files: list[WorkPath] = sorted(folder.rglob("*.parquet"), key=str)
+    below = [PurePosixPath(str(path)).relative_to(str(PurePosixPath(str(folder)))).parts[:-1] for path in files]
+    return [
+        (path, dict(part.split("=", 1) for part in parts))
+        for path, parts in zip(files, below, strict=True)
+        if all("=" in part for part in parts)
+    ]
 
 
 def column(name: str) -> Column:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.engines import spark_settings as settings
 from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
+from cloud_etl.engines.s3a import PREFIX
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
 
@@ -34,6 +35,22 @@ _OF_THE_JVM = ("spark.driver.", "spark.jars", "spark.submit.", "spark.master", "
 _OF_SPARK_SUBMIT = (*_OF_THE_JVM, "spark.executor.", "spark.dynamicAllocation.", "spark.archives")
 # Set by spark-submit for the Python that it starts.
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
+
+
+def master_of(spec: EngineSpec) -> Master:
+    """Where the Spark of an engine runs; for a run that spark-submit started, where it was submitted to.
+
+    Raises:
+        EngineError: engine.master is no address that Spark knows.
+    """
+    if SUBMITTED not in os.environ:
+        return Master.parse(spec, spec.cores or 1)
+    from pyspark import SparkConf
+    from pyspark.java_gateway import launch_gateway
+
+    # The gateway is that of the JVM which started this process.
+    gateway = launch_gateway()  # type: ignore[no-untyped-call]  # PySpark has no types for it
+    return Master(SparkConf(_jvm=gateway.jvm).get("spark.master", "local[*]") or "local[*]")
 
 
 class Engine:
@@ -90,6 +107,10 @@ class Engine:
             session: SparkSession = SparkSession.builder.remote(master.url).create()
             for name, value in self._session_settings.items():
                 session.conf.set(name, value)
+            for name, value in self._store_settings.items():
+                # What a session sets reaches Hadoop under its own name; the jars are those of the server.
+                if name.startswith(PREFIX):
+                    session.conf.set(name.removeprefix(PREFIX), value)
         except (OSError, PySparkException) as exc:
             raise _not_started(settings.shown(master.url), type(exc).__name__) from None
         return session

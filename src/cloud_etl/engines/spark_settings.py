@@ -143,6 +143,8 @@ def memory_settings(spec: EngineSpec, master: Master) -> dict[str, str]:
     if not master.is_local:
         settings |= {"spark.executor.memory": f"{heap}m", "spark.executor.memoryOverhead": f"{beside}m"}
         settings |= {"spark.executor.defaultJavaOptions": _jvm_options()}
+        # An executor does not start when a block that is fetched to memory may be larger than its direct memory.
+        settings |= {"spark.network.maxRemoteBlockSizeFetchToMem": "64m"}
         if spec.cores is not None:
             settings |= {"spark.executor.cores": str(spec.cores)}
     return settings

@@ -81,8 +81,12 @@ class S3Extractor:
         finally:
             pool.shutdown()
 
-    def validate(self, local: Sequence[LocalFile]) -> Batch:
+    def validate(self, local: Sequence[LocalFile], indexes: Sequence[int] | None = None) -> Batch:
         """Read the files into typed Parquet, every record that does not fit into the rejects.
+
+        Args:
+            local: the files.
+            indexes: their places in a larger batch; without, they are the batch.
 
         Raises:
             SourceError: a file vanished while it was read.
@@ -92,7 +96,7 @@ class S3Extractor:
 
         self._progress.files(len(local), sum(file.ref.size_bytes for file in local))
         try:
-            batch = read_batch(tuple(local), self._spec, self._run, self._progress)
+            batch = read_batch(tuple(local), self._spec, self._run, self._progress, indexes=indexes)
         except SourceError:
             # A file that was replaced half-way may look gone; that it was overwritten is the better message.
             self._check_unchanged(local)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import TargetError
@@ -18,12 +19,13 @@ def is_keyed(spec: LoadSpec) -> bool:
     return spec.mode in ("upsert", "scd2")
 
 
-def check_tasks(request: LoadRequest, reader: str) -> None:
+def check_tasks(request: LoadRequest, reader: str, *, local_files: bool) -> None:
     """A table is loaded once per request: the counts of two loads into it could not be told apart.
 
     Args:
         request: what is to be loaded.
         reader: who reads the files on this machine, for the message.
+        local_files: whether it reads files of this machine alone.
 
     Raises:
         TargetError: two outputs go into one table, or files are not on this machine.
@@ -37,7 +39,8 @@ def check_tasks(request: LoadRequest, reader: str) -> None:
         )
     for task in request.tasks:
         publication = task.publication
-        if len(publication.local_paths) != len(publication.files):
+        readable = [path for path in task.paths if isinstance(path, Path) or not local_files]
+        if len(readable) != len(publication.files):
             raise TargetError(
                 f"the files of {publication.output} are not on this machine, where {reader} reads them. "
                 "Nothing was loaded. Fetch them first (publish.manifest.fetch)."

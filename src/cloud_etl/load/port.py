@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 class Loader(Protocol, AbstractContextManager["Loader"]):
     """Loads publications into the tables of a warehouse; used as a context manager that holds the connection."""
 
+    @property
+    def reads_local_files(self) -> bool:
+        """Whether the data files of a publication must lie on this machine; else they may lie in the store."""
+
     def loaded_files(self, pipeline: str) -> frozenset[str]:
         """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
 

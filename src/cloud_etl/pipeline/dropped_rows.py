@@ -11,10 +11,9 @@ from cloud_etl.errors import CloudEtlError, QuarantineError
 from cloud_etl.quality import quarantine
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cloud_etl.domain.run import Batch, RunContext
-    from cloud_etl.engines.marked_frame import Written
+    from cloud_etl.domain.work_path import WorkPath
+    from cloud_etl.engines.marked_frame import Written, WrittenFile
     from cloud_etl.quality.port import Rule
     from cloud_etl.storage.object_store import ObjectStore
 
@@ -35,25 +34,22 @@ class DroppedRows:
         self._store = store
         self._run = run
 
-    def quarantine(self, paths: Iterable[Path]) -> list[str]:
+    def quarantine(self, paths: Iterable[WorkPath]) -> list[str]:
         """Move quarantine Parquet into the store and give the uris.
 
         Raises:
             QuarantineError: they could not be written; nothing is accepted.
         """
         prefix = f"quarantine/{self._run.pipeline}/run_{self._run.run_id}"
-        uris = []
-        for path in paths:
-            key = f"{prefix}/{path.name}"
-            try:
-                self._store.put_file(path, key)
-            except CloudEtlError as exc:
-                raise QuarantineError(
-                    f"the rejects of {self._run.pipeline} could not be written to {self._store.uri(key)}: {exc} "
-                    "Nothing was published or loaded; run again when the store takes writes."
-                ) from exc
-            uris.append(self._store.uri(key))
-        return uris
+        moves = [(path, f"{prefix}/{path.name}") for path in paths]
+        try:
+            self._store.take_all(moves)
+        except CloudEtlError as exc:
+            raise QuarantineError(
+                f"the rejects of {self._run.pipeline} could not be written to {self._store.uri(prefix)}: {exc} "
+                "Nothing was published or loaded; run again when the store takes writes."
+            ) from exc
+        return [self._store.uri(key) for _, key in moves]
 
     def reject(self, frames: Sequence[Written], batch: Batch, rules: Mapping[str, Rule]) -> Rejected:
         """Write the rejected rows of every frame to the quarantine, with file, line and reason."""
@@ -64,12 +60,16 @@ class DroppedRows:
     def keep(self, frames: Sequence[Written]) -> None:
         """Move duplicates, null-dropped and filtered rows below dropped-rows/, with their lineage column."""
         prefix = f"dropped-rows/{self._run.pipeline}/run_{self._run.run_id}"
-        for number, written in enumerate(frames):
-            for status in DROPPED:
-                if status == "rejected":
-                    continue
-                for place, file in enumerate(written.dropped(status)):
-                    reason = file.fate.reason if file.fate else ""
-                    self._store.put_file(
-                        file.path, f"{prefix}/status={status}/reason={reason}/part-{number}-{place:05d}.parquet"
-                    )
+        statuses = [status for status in DROPPED if status != "rejected"]
+        self._store.take_all(
+            [
+                (file.path, f"{prefix}/status={status}/reason={_reason(file)}/part-{number}-{place:05d}.parquet")
+                for number, written in enumerate(frames)
+                for status in statuses
+                for place, file in enumerate(written.dropped(status))
+            ]
+        )
+
+
+def _reason(file: WrittenFile) -> str:
+    return file.fate.reason if file.fate else ""

@@ -86,7 +86,7 @@ def dry_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
     contract = Schema(tuple(Column(name, one.type) for name, one in spec.schema_.items()))
     nothing = Batch("dry-run", (), (), contract, (), 0, (), 0)
     marked = DataTransformer(context).run(spec, nothing).frame
-    gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references))
+    gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references, context.work))
     accepted = gate.mark(marked)
     gate.rehearse(accepted)
     return output_schemas(spec, accepted.frame, contract)

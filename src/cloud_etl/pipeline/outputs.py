@@ -10,11 +10,13 @@ from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Schema
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column
 from cloud_etl.pipeline.output_schema import output_schemas
 from cloud_etl.publish.publisher import ParquetPublisher
+from cloud_etl.storage.parquet_footers import for_each, parquet_source
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, Publication, RunContext
     from cloud_etl.domain.spec import OutputSpec, PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.storage.object_store import ObjectStore
     from cloud_etl.transform.port import StepContext
 
@@ -111,8 +113,13 @@ class Outputs:
 
 def _rows_folded(written: Written) -> int:
     """Rows that went into an aggregate: the sum of its lineage column, read from the files."""
+    return sum(for_each(_folded_in, [file.path for file in written.accepted]))
+
+
+def _folded_in(path: WorkPath) -> int:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    columns = (pq.read_table(file.path, columns=[ROWS_FOLDED]).column(0) for file in written.accepted)
-    return sum(pc.sum(column).as_py() or 0 for column in columns)
+    with parquet_source(path) as source:
+        found = pc.sum(pq.read_table(source, columns=[ROWS_FOLDED]).column(0))
+    return int(found.as_py() or 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,19 +27,24 @@ from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline import accounts, verify
+from cloud_etl.pipeline.cluster_extract import ClusterExtract
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
 from cloud_etl.pipeline.references import References
+from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
 from cloud_etl.state.journal import Journal
+from cloud_etl.storage.store_path import StorePath
 from cloud_etl.transform.port import StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.files import FileRef
     from cloud_etl.domain.quality import QualityReport
     from cloud_etl.domain.run import Listing
-    from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.domain.spec import LoadSpec, PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.engines.spark_manager import SparkManager
     from cloud_etl.pipeline.wiring import Components
@@ -94,6 +98,7 @@ class ETLPipeline:
         self._journal = Journal(parts.store, run.run_id)
         self._history = history
         self._dropped = DroppedRows(parts.store, run)
+        self._work: WorkPath = run.scratch
         self.account = Account()
 
     def run(self) -> PipelineReport:
@@ -105,11 +110,8 @@ class ETLPipeline:
         Raises:
             CloudEtlError: the phase that stopped and why. The warehouse is as it was.
         """
-        self._run.scratch.mkdir(parents=True)
-        try:
+        with self._parts.work.held(self._run) as self._work:
             self._phases()
-        finally:
-            shutil.rmtree(self._run.scratch.parent, ignore_errors=True)
         return self.report()
 
     def report(self, error: BaseException | None = None) -> PipelineReport:
@@ -140,7 +142,9 @@ class ETLPipeline:
         context = self._step_context(self._parts.spark)
         with self._phase("transform"):
             transformed = DataTransformer(context).run(self._spec, batch)
-            gate = QualityGate(self._spec.quality, GateContext(context.session, self._run, context.references))
+            gate = QualityGate(
+                self._spec.quality, GateContext(context.session, self._run, context.references, context.work)
+            )
             frame = gate.mark(transformed.frame)
             whole = whole_frame_output(self._spec)
             written = frame.write(context.work / "frame", whole.partition_by if whole else ())
@@ -171,7 +175,7 @@ class ETLPipeline:
         if not listing.files:
             return None
         self._parts.spark.start_early()
-        batch = extractor.validate(extractor.download(listing.files))
+        batch = self._read(extractor, listing.files)
         self.account.quarantine += self._dropped.quarantine(batch.rejects)
         self.account.batch = batch
         for file in batch.counts:
@@ -181,6 +185,11 @@ class ETLPipeline:
             "extract", batch_id=batch.batch_id, rows_staged=batch.staged_rows, rows_rejected=batch.rejected_rows
         )
         return batch
+
+    def _read(self, extractor: S3Extractor, files: Sequence[FileRef]) -> Batch:
+        if not isinstance(self._work, StorePath):
+            return extractor.validate(extractor.download(files))
+        return ClusterExtract(self._parts, self._spec, self._run, self._work).read(files, extractor.store)
 
     def _verify(self, batch: Batch, frames: tuple[Written, ...], frame: MarkedFrame, context: StepContext) -> None:
         """Let a second engine do the same, before the files of the first are moved."""
@@ -199,7 +208,7 @@ class ETLPipeline:
         log.info("verify.same", engine=name, rows=sum(written.rows for written in frames))
 
     def _step_context(self, spark: SparkManager, folder: str = "work") -> StepContext:
-        parts, work = self._parts, self._run.scratch / folder
+        parts, work = self._parts, self._work / folder
         work.mkdir()
         session = spark.session
         references = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
@@ -229,11 +238,7 @@ class ETLPipeline:
 
     def _load(self, batch: Batch, published: tuple[Published, ...]) -> None:
         specs = {output.name: output.load for output in self._spec.outputs}
-        tasks = tuple(
-            LoadTask(one.publication, spec, any(keys <= set(spec.keys) for keys in one.unique_keys))
-            for one in published
-            if (spec := specs[one.publication.output]) is not None
-        )
+        tasks = tuple(self._task(one, spec) for one in published if (spec := specs[one.publication.output]) is not None)
         run = self._run
         request = LoadRequest(
             run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources
@@ -248,6 +253,17 @@ class ETLPipeline:
         result = self.account.result = self._parts.loader.load(request, before_commit)
         _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
+
+    def _task(self, published: Published, spec: LoadSpec) -> LoadTask:
+        """A publication with its files where the loader reads them."""
+        publication, store = published.publication, self._parts.store
+        task = LoadTask(publication, spec, any(keys <= set(spec.keys) for keys in published.unique_keys))
+        if len(publication.local_paths) == len(publication.files):
+            return task
+        if self._parts.loader.reads_local_files:
+            folder = self._run.scratch / f"load-{publication.output}"
+            return replace(task, publication=manifest.fetch(store, publication, folder))
+        return replace(task, stored_paths=manifest.located(store, publication))
 
     def _settle(self, ledger: RowLedger, left_behind: str) -> None:
         """Keep the account for the report, then stop if it does not reconcile."""

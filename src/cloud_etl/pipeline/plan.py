@@ -142,7 +142,7 @@ class _Planner:
         work = run.scratch / "work"
         work.mkdir()
         session = parts.spark.session
-        real = References(parts.project.pipelines, parts.loader, parts.store, session, work / "references")
+        real = References(parts.project.pipelines, parts.loader, parts.store, session, None)
         references = DryReferences(parts.project.pipelines, session, self._planned, real)
         context = StepContext(session, run, references, work, parts.project.root)
         schemas = dry_schemas(spec, context)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE
@@ -13,12 +15,11 @@ from cloud_etl.pipeline.order import find_output
 from cloud_etl.publish import manifest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import DataFrame, SparkSession
 
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.load.port import Loader
     from cloud_etl.storage.object_store import ObjectStore
 
@@ -35,9 +36,9 @@ class References(Mapping[str, "DataFrame"]):
         loader: Loader,
         store: ObjectStore,
         session: SparkSession,
-        folder: Path,
+        folder: WorkPath | None,
     ) -> None:
-        """Store where the frames come from; folder takes the exported tables."""
+        """Store where the frames come from; folder takes the exported tables, without it frames have no rows."""
         self._pipelines = pipelines
         self._loader = loader
         self._store = store
@@ -67,20 +68,32 @@ class References(Mapping[str, "DataFrame"]):
         found = find_output(name, self._pipelines)
         output = found[1] if found else None
         table = output.load.table if output and output.load else name
-        if self._loader.schema_of(table) is not None:
+        schema = self._loader.schema_of(table)
+        if schema is not None:
             current_only = bool(output and output.load and output.load.mode == "scd2")
-            return self._frame(self._loader.export(table, self._folder / name, current_only=current_only))
+            return self._table(table, schema, current_only=current_only)
         publication = manifest.latest(self._store, output.name) if output else None
         if publication is None:
             hint = f" Run {found[0].pipeline} first, or run both: --all." if found else ""
             raise StepFailedError(
                 f"reference {name!r} does not exist: no table {table}, no publication.{hint} Nothing was published."
             )
-        if not publication.files:
+        if not publication.files or self._folder is None:
             return empty_frame(self._session, publication.schema)
-        return self._frame(manifest.fetch(self._store, publication, self._folder / publication.output).local_paths)
+        if isinstance(self._folder, Path):
+            return self._frame(manifest.fetch(self._store, publication, self._folder / publication.output).local_paths)
+        return self._frame(manifest.located(self._store, publication))
 
-    def _frame(self, paths: tuple[Path, ...]) -> DataFrame:
+    def _table(self, table: str, schema: Schema, *, current_only: bool) -> DataFrame:
+        if self._folder is None:
+            return empty_frame(self._session, schema)
+        if isinstance(self._folder, Path):
+            return self._frame(self._loader.export(table, self._folder / table, current_only=current_only))
+        with tempfile.TemporaryDirectory(prefix="cloud-etl-export-") as local:
+            exported = self._loader.export(table, Path(local), current_only=current_only)
+            return self._frame([(self._folder / table / path.name).put(path) for path in exported])
+
+    def _frame(self, paths: Sequence[WorkPath]) -> DataFrame:
         return read_files(self._session, paths).drop(*LINEAGE)
 
 

@@ -11,15 +11,14 @@ from cloud_etl.errors import EnginesDifferError
 from cloud_etl.pipeline.outputs import jobs, whole_frame_output
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.port import GateContext
-from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted, read_parquet
+from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cloud_etl.domain.resources import Resources
     from cloud_etl.domain.run import Batch
     from cloud_etl.domain.spec import PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame, Written, WrittenFile
     from cloud_etl.transform.port import StepContext
 
@@ -43,7 +42,7 @@ def make(name: str, spec: PipelineSpec, batch: Batch, context: StepContext) -> M
         context: session and work folder of the engine; PySpark's functions must speak to it.
     """
     transformed = DataTransformer(context).run(spec, batch)
-    frame = QualityGate(spec.quality, GateContext(context.session, context.run, context.references)).mark(
+    frame = QualityGate(spec.quality, GateContext(context.session, context.run, context.references, context.work)).mark(
         transformed.frame
     )
     whole = whole_frame_output(spec)
@@ -102,7 +101,7 @@ class _Comparison:
                 counts = [sum(file.rows for file in side) for side in files]
                 yield f"{name}: {counts[0]:,} rows against {counts[1]:,}"
             else:
-                yield from self._between(name, read_parquet(_paths(files[0])), read_parquet(_paths(files[1])))
+                yield from self._between(name, *(self.queries.files(_paths(side)) for side in files))
 
     def _between(self, what: str, left: str, right: str) -> Iterator[str]:
         types = [dict(self._types(side)) for side in (left, right)]
@@ -151,7 +150,7 @@ def _by_fate(written: Written) -> dict[str, list[WrittenFile]]:
     return found
 
 
-def _paths(files: Sequence[WrittenFile]) -> list[Path]:
+def _paths(files: Sequence[WrittenFile]) -> list[WorkPath]:
     return [file.path for file in files]
 
 

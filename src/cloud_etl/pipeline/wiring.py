@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 from cloud_etl import backends
 from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
+from cloud_etl.engines.s3a import s3a_jars, s3a_settings
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.engines.spark_settings import Master, shown
-from cloud_etl.errors import EngineError
+from cloud_etl.pipeline.work_area import SCRATCH, WorkArea, find_work_area
 from cloud_etl.pipeline.work_folder import work_folder
 from cloud_etl.storage.object_store import ObjectStore
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from cloud_etl.domain.progress import Progress
     from cloud_etl.domain.warehouse import WarehouseSpec
     from cloud_etl.load.port import Loader
-
-SCRATCH = ".scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +39,7 @@ class Components:
     scratch: Path
     resources: Resources
     progress: Progress
+    work: WorkArea
     verifier: tuple[str, SparkManager] | None = None
 
 
@@ -77,36 +76,20 @@ class Wiring:
         loader = self._stack.enter_context(open_loader(self._project, resources, read_only=read_only))
         scratch = self._stack.enter_context(work_folder(base))
         engine = engine_within(_anchored(environment.engine, root), resources)
-        if environment.scratch is None:
-            _refuse_far_executors(engine, scratch)
-        spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine"))
+        work = find_work_area(self._project, engine, store)
+        far = {} if work.store is None else {**s3a_settings(environment.s3), **s3a_jars(engine)}
+        spark = self._stack.enter_context(SparkManager(engine, resources.cores, scratch / "engine", far))
         verifier = None
         if (verify := engine.verify) is not None:
             second = SparkManager(engine.model_copy(update={"name": verify}), resources.cores, scratch / "verify")
             verifier = verify, self._stack.enter_context(second)
-        return Components(self._project, store, loader, spark, scratch, resources, self._progress, verifier)
+        return Components(self._project, store, loader, spark, scratch, resources, self._progress, work, verifier)
 
 
 def _anchored(engine: EngineSpec, root: Path) -> EngineSpec:
     """The engine with its folders below the project, where they are relative."""
     names = [name for name in ("jars", "event_log") if "://" not in (getattr(engine, name) or "://")]
     return engine.model_copy(update={name: str((root / getattr(engine, name)).resolve()) for name in names})
-
-
-def _refuse_far_executors(engine: EngineSpec, scratch: Path) -> None:
-    """Work files lie on this machine: executors elsewhere would read nothing, or write where nobody looks.
-
-    Raises:
-        EngineError: they are elsewhere.
-    """
-    if engine.name != "spark":
-        return
-    master = Master.parse(engine, engine.cores or 1)
-    if not master.is_here:
-        raise EngineError(
-            f"the executors of {shown(master.url)} cannot see {scratch}, where the work files of this run lie. Nothing "
-            "was read; set scratch to a folder that this machine and all executors share under one path."
-        )
 
 
 def open_store(project: LoadedProject) -> ObjectStore:
@@ -124,7 +107,7 @@ def open_loader(project: LoadedProject, resources: Resources, *, read_only: bool
 
 def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:
     """Where work files go: beside the data of a folder store, so that publishing is a rename."""
-    if configured is not None:
+    if configured is not None and "://" not in configured:
         return (root / configured).resolve()
     local = store.local_path(SCRATCH)
     return local if local is not None else Path(tempfile.gettempdir()) / _own_name()

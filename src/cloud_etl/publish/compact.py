@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.errors import TargetError
 from cloud_etl.publish.parquet_schema import footer
-from cloud_etl.storage.parquet_queries import parquet_queries, query_error, read_parquet, text
+from cloud_etl.storage.parquet_queries import parquet_queries, query_error, text
 
 if TYPE_CHECKING:
     from cloud_etl.domain.resources import Resources
@@ -53,13 +53,12 @@ def _groups(files: Sequence[WrittenFile], sizes: Sequence[int]) -> list[list[Wri
 
 
 def _fold(group: list[WrittenFile], target: Path, resources: Resources) -> WrittenFile:
-    sql = (
-        f"COPY (SELECT * FROM {read_parquet([file.path for file in group])}) TO {text(target)} "
-        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
-    )
     try:
         with parquet_queries(resources, target.parent, keep_order=True) as queries:
-            queries.rows(sql)
+            queries.rows(
+                f"COPY (SELECT * FROM {queries.files([file.path for file in group])}) TO {text(target)} "
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
+            )
     except query_error() as exc:
         raise TargetError(
             f"{len(group)} small files could not be folded into {target}: {str(exc).splitlines()[0]}. "

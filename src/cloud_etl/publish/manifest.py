@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -13,10 +14,11 @@ from cloud_etl.domain.run import Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.errors import SourceError
 from cloud_etl.publish import layout
+from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
     from cloud_etl.domain.files import FileRef
-    from cloud_etl.storage.object_store import ObjectStore
+    from cloud_etl.storage.object_store import ObjectInfo, ObjectStore
 
 FORMAT_VERSION = 1
 # uri, etag, version, size in bytes
@@ -145,17 +147,31 @@ def fetch(store: ObjectStore, publication: Publication, folder: Path) -> Publica
     """
     if len(publication.local_paths) == len(publication.files):
         return publication
-    manifest_key = publication.manifest_uri.removeprefix(f"{store.url}/")
-    listed = {info.key: info for info in store.list(manifest_key.rpartition("/")[0])}
     paths = []
-    for number, file in enumerate(publication.files):
-        info = listed.get(key_of(store, file))
-        if info is None or info.size_bytes != file.content_length:
-            raise SourceError(f"{file.uri} is not as its manifest says ({publication.manifest_uri}). Run it again.")
+    for number, info in enumerate(_listed(store, publication)):
         target = folder / f"{number:05}.parquet"
         store.download(store.ref(info), target)
         paths.append(target)
     return replace(publication, local_paths=tuple(paths))
+
+
+def located(store: ObjectStore, publication: Publication) -> tuple[StorePath, ...]:
+    """Where the files lie in the store, as paths from which this machine and executors elsewhere can read them.
+
+    Raises:
+        SourceError: a file is missing, or has another size than the manifest says.
+    """
+    return tuple(StorePath(store, info.key, info.size_bytes) for info in _listed(store, publication))
+
+
+def _listed(store: ObjectStore, publication: Publication) -> Iterator[ObjectInfo]:
+    manifest_key = publication.manifest_uri.removeprefix(f"{store.url}/")
+    listed = {info.key: info for info in store.list(manifest_key.rpartition("/")[0])}
+    for file in publication.files:
+        info = listed.get(key_of(store, file))
+        if info is None or info.size_bytes != file.content_length:
+            raise SourceError(f"{file.uri} is not as its manifest says ({publication.manifest_uri}). Run it again.")
+        yield info
 
 
 def key_of(store: ObjectStore, file: PublishedFile) -> str:

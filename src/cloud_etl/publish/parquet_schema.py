@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE, MAX_PRECISION, Column, ColumnType, Schema
 from cloud_etl.errors import TargetError
+from cloud_etl.storage import parquet_footers
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import FileMetaData
 
+    from cloud_etl.domain.work_path import WorkPath
 
-def footer(path: Path) -> FileMetaData:
+
+def footer(path: WorkPath) -> FileMetaData:
     """The footer of a Parquet file.
 
     Raises:
         TargetError: it cannot be read; the file is cut or is no Parquet file.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        return pq.read_metadata(path)
+        return parquet_footers.footer(path)
     except (OSError, pa.ArrowInvalid) as exc:
         raise TargetError(f"{path} cannot be read as Parquet. Nothing was published. Run again.") from exc
 
 
-def schema_of(paths: Iterable[Path], hints: Schema) -> Schema:
+def schema_of(paths: Sequence[WorkPath], hints: Schema) -> Schema:
     """The schema that all files share, without lineage columns; empty where there is no file.
 
     Args:
@@ -41,8 +42,8 @@ def schema_of(paths: Iterable[Path], hints: Schema) -> Schema:
     """
     json = {column.name for column in hints.columns if column.type.kind == "json"}
     schema: Schema | None = None
-    for path in paths:
-        found = _read(footer(path), json)
+    for path, metadata in zip(paths, parquet_footers.for_each(footer, paths), strict=True):
+        found = _read(metadata, json)
         if schema is None:
             schema = found
         elif [(c.name, c.type) for c in found.columns] != [(c.name, c.type) for c in schema.columns]:

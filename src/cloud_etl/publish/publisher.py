@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -14,11 +14,14 @@ from cloud_etl.errors import ObjectExistsError, TargetError
 from cloud_etl.publish import layout, manifest
 from cloud_etl.publish.compact import compacted
 from cloud_etl.publish.parquet_schema import footer, schema_of
+from cloud_etl.storage.parquet_footers import for_each
+from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, RunContext
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import OutputSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import Written, WrittenFile
     from cloud_etl.storage.object_store import ObjectStore
 
@@ -28,7 +31,7 @@ ORPHANED_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A local file and the key it goes to."""
+    """A work file and the key it goes to."""
 
     file: WrittenFile
     key: str
@@ -51,7 +54,7 @@ class ParquetPublisher:
 
         Args:
             output: the data set; `columns` and `partition_by` were applied when the frame was written.
-            written: its accepted files are moved where the store is a folder, and copied else.
+            written: its accepted files are moved where the store is a folder, else copied; in S3, on the server.
             batch: the source files, named in the manifest; its schema tells which text columns are json.
             empty: the schema where no file tells it, because no row was accepted.
 
@@ -64,9 +67,9 @@ class ParquetPublisher:
         """
         folder = layout.run_folder(output.name, self._run.run_date, self._run.run_id)
         self._refuse_published(output, folder)
-        schema = schema_of((file.path for file in written.accepted), batch.schema) if written.accepted else empty
+        schema = schema_of([file.path for file in written.accepted], batch.schema) if written.accepted else empty
         placed = tuple(self._place(output, written, folder))
-        paths = tuple(self._put(one) for one in placed)
+        paths = self._put(placed)
         self._verify(folder, placed, paths)
         files = tuple(
             PublishedFile(self._store.uri(one.key), one.size_bytes, one.file.rows, dict(one.file.partition))
@@ -75,7 +78,9 @@ class ParquetPublisher:
         rows = sum(file.rows for file in files)
         key = f"{folder}/{layout.MANIFEST}"
         aggregated = output.aggregate is not None
-        publication = Publication(output.name, self._store.uri(key), schema, files, rows, aggregated, paths)
+        local = tuple(path for path in paths if isinstance(path, Path))
+        here = local if len(local) == len(paths) else ()
+        publication = Publication(output.name, self._store.uri(key), schema, files, rows, aggregated, here)
         origin = manifest.Origin(
             self._run.run_id, self._run.pipeline, batch.batch_id, batch.files, output.partition_by, datetime.now(UTC)
         )
@@ -138,7 +143,7 @@ class ParquetPublisher:
             return layout.partition_folder(file.partition, output.partition_by)
 
         accepted = sorted(
-            (file for file in written.accepted if file.rows), key=lambda file: (partition(file), file.path)
+            (file for file in written.accepted if file.rows), key=lambda file: (partition(file), str(file.path))
         )
         for number, (name, group) in enumerate(groupby(accepted, key=partition)):
             work = self._run.scratch / f"compact-{output.name}" / f"{number:05}"
@@ -146,20 +151,26 @@ class ParquetPublisher:
             for part, file in enumerate(compacted(tuple(group), work, self._run.resources)):
                 yield _Placed(file, f"{below}/part-{part:05}.parquet", file.path.stat().st_size)
 
-    def _put(self, placed: _Placed) -> Path:
-        """Bring a file into the store; gives the path from which it can be read on this machine."""
-        path = self._store.local_path(placed.key)
-        if path is None:
-            self._store.upload(placed.file.path, placed.key)
-            return placed.file.path
-        self._store.put_file(placed.file.path, placed.key)
-        return path
+    def _put(self, placed: Sequence[_Placed]) -> tuple[WorkPath, ...]:
+        """Bring files into the store; gives the paths from which they can be read on this machine."""
+        self._store.take_all([(one.file.path, one.key) for one in placed if not isinstance(one.file.path, Path)])
+        return tuple(self._settled(one.file.path, one) for one in placed)
 
-    def _verify(self, folder: str, placed: tuple[_Placed, ...], paths: tuple[Path, ...]) -> None:
+    def _settled(self, path: WorkPath, placed: _Placed) -> WorkPath:
+        final = self._store.local_path(placed.key)
+        if not isinstance(path, Path):
+            return final or StorePath(self._store, placed.key, placed.size_bytes)
+        if final is None:
+            self._store.upload(path, placed.key)
+            return path
+        self._store.put_file(path, placed.key)
+        return final
+
+    def _verify(self, folder: str, placed: Sequence[_Placed], paths: Sequence[WorkPath]) -> None:
         """Compare what the store lists, and what the footers say now, with what was sent."""
         arrived = {info.key: info.size_bytes for info in self._store.list(folder)}
-        for one, path in zip(placed, paths, strict=True):
-            if arrived.get(one.key) != one.size_bytes or footer(path).num_rows != one.file.rows:
+        for one, metadata in zip(placed, for_each(footer, paths), strict=True):
+            if arrived.get(one.key) != one.size_bytes or metadata.num_rows != one.file.rows:
                 raise TargetError(
                     f"{self._store.uri(one.key)} did not arrive whole ({arrived.get(one.key)} of {one.size_bytes} "
                     "bytes). No manifest was written, so no reader sees the files; they are removed after a day. "

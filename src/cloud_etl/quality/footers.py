@@ -9,12 +9,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE
+from cloud_etl.storage.parquet_footers import footer, footers
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
     import pyarrow.parquet as pq
+
+    from cloud_etl.domain.work_path import WorkPath
 
 # Writers cut texts in statistics to 64 bytes, at a whole character; the highest one is then no value of the column.
 CUT_BYTES = 61
@@ -54,27 +55,22 @@ class ColumnFooter:
         self.maximum = high if self.maximum is None else max(self.maximum, high)
 
 
-def read_footers(paths: Sequence[Path]) -> tuple[ColumnFooter, ...]:
+def read_footers(paths: Sequence[WorkPath]) -> tuple[ColumnFooter, ...]:
     """Sum up the footers of files with one schema; lineage columns are left out."""
-    import pyarrow.parquet as pq
-
     columns: dict[str, ColumnFooter] = {}
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for field in file.schema_arrow:
-                if field.name not in LINEAGE:
-                    columns.setdefault(field.name, _column(field))
-            for name, rows, statistics in _row_groups(file.metadata):
-                if name in columns:
-                    columns[name].add(rows, statistics)
+    for metadata in footers(paths):
+        for field in metadata.schema.to_arrow_schema():
+            if field.name not in LINEAGE:
+                columns.setdefault(field.name, _column(field))
+        for name, rows, statistics in _row_groups(metadata):
+            if name in columns:
+                columns[name].add(rows, statistics)
     return tuple(columns.values())
 
 
-def columns_of(path: Path) -> tuple[tuple[str, str], ...]:
+def columns_of(path: WorkPath) -> tuple[tuple[str, str], ...]:
     """Name and type (in the contract's words) of each column of a file, lineage left out."""
-    import pyarrow.parquet as pq
-
-    fields = pq.read_schema(path)
+    fields = footer(path).schema.to_arrow_schema()
     return tuple((field.name, contract_type(field.type)) for field in fields if field.name not in LINEAGE)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.schema import ColumnType
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.quality.history import BatchHistory
 
@@ -26,11 +27,13 @@ class GateContext:
 
     Attributes:
         references: frames that `references` checks name: a pipeline's output, or a table.
+        work: where the engine writes, and reads again, what lies between its jobs; the run removes it.
     """
 
     session: SparkSession
     run: RunContext
     references: Mapping[str, DataFrame]
+    work: WorkPath
 
 
 @dataclass(frozen=True, slots=True)

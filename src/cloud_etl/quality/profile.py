@@ -21,7 +21,7 @@ from cloud_etl.quality.value_counts import (
     means,
     open_source,
 )
-from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted, read_parquet
+from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunContext
@@ -104,7 +104,7 @@ def _completed(
         valid = f" FILTER (NOT isnan({name}))" if footer.type == "double" else ""
         low, high = (f"{end}({name}){valid}" if footer.ordered else "NULL" for end in ("min", "max"))
         terms.append(f"count(*) - count({name}), {low}, {high}")
-    row = iter(queries.rows(f"SELECT {', '.join(terms)} FROM {read_parquet([file.path for file in files])}")[0])
+    row = iter(queries.rows(f"SELECT {', '.join(terms)} FROM {queries.files([file.path for file in files])}")[0])
     found = {}
     for footer in open_footers:
         nulls, smallest, largest = next(row), cast("Bound | None", next(row)), cast("Bound | None", next(row))

@@ -14,6 +14,7 @@ from cloud_etl.domain.resources import LEAST_BYTES, Resources
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality.footers import columns_of
+from cloud_etl.storage.parquet_footers import for_each
 from cloud_etl.storage.parquet_queries import parquet_queries, query_error, quoted, read_parquet, text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cloud_etl.quality.port import Rule
 
 STAGE = "quality"
+Columns = tuple[tuple[str, str], ...]
 _SOURCES = (
     "CREATE TEMP TABLE sources AS "
     "SELECT unnest(?::BIGINT[]) AS place, unnest(?::VARCHAR[]) AS uri, unnest(?::VARCHAR[]) AS etag"
@@ -89,11 +91,15 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
     if not filled:
         return Quarantined(None, 0)
     target = run.scratch / f"{STAGE}-00000.parquet"
-    selects = [_select(fate, group, run, rules) for fate, group in _by_fate(filled)]
+    grouped = list(_by_fate(filled))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with parquet_queries(run.resources, run.scratch) as queries:
             queries.rows(_SOURCES, _columns_of_sources(batch))
+            selects = [
+                _select(fate, columns, queries.files([file.path for file in group]), run, rules.get(fate.reason))
+                for fate, columns, group in grouped
+            ]
             written = int(str(queries.rows(_copy(selects, target))[0][0]))
     except (query_error(), OSError) as error:
         # The engine's own words may hold values of the row.
@@ -147,12 +153,15 @@ def _read(paths: Sequence[Path], sql: str, parameters: Sequence[object] = ()) ->
         raise SourceError(f"the quarantine in {folder} cannot be read: {error}. Nothing was changed.") from error
 
 
-def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, list[WrittenFile]]]:
+def _by_fate(files: Sequence[WrittenFile]) -> Iterator[tuple[Fate, Columns, list[WrittenFile]]]:
     """Files of one fate and one schema: frames of different steps may have different columns."""
-    rejected = [(file.fate, columns_of(file.path), file) for file in files if file.fate is not None]
+    schemas = for_each(columns_of, [file.path for file in files])
+    rejected = [
+        (file.fate, columns, file) for file, columns in zip(files, schemas, strict=True) if file.fate is not None
+    ]
     rejected.sort(key=lambda entry: (entry[0].step, entry[0].reason, entry[1]))
-    for (fate, _), group in groupby(rejected, key=lambda entry: entry[:2]):
-        yield fate, [file for _, _, file in group]
+    for (fate, columns), group in groupby(rejected, key=lambda entry: entry[:2]):
+        yield fate, columns, [file for _, _, file in group]
 
 
 def _columns_of_sources(batch: Batch) -> tuple[list[int], list[str], list[str | None]]:
@@ -164,8 +173,7 @@ def _copy(selects: Sequence[str], target: Path) -> str:
     return f"COPY ({' UNION ALL '.join(selects)}) TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
 
 
-def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Mapping[str, Rule]) -> str:
-    rule = rules.get(fate.reason)
+def _select(fate: Fate, columns: Columns, source: str, run: RunContext, rule: Rule | None) -> str:
     column = rule.columns[0] if rule and len(rule.columns) == 1 else None
     message = f"wanted: {rule.demand}" if rule else f"rejected by {fate.step}"
     line = f"frame.{ROW_ID} & {(1 << LINE_BITS) - 1}"
@@ -178,16 +186,16 @@ def _select(fate: Fate, files: Sequence[WrittenFile], run: RunContext, rules: Ma
         "column": _nullable(column),
         "code": text(f"{STAGE}.{fate.reason}"),
         "message": text(message),
-        "raw_text": _as_json(columns_of(files[0].path)),
+        "raw_text": _as_json(columns),
         "stage": text(STAGE),
         "rejected_at": f"TIMESTAMP {text(datetime.now(UTC).replace(tzinfo=None))}",
     }
     terms = (f'({values.get(name, "NULL")})::{kind} AS "{name}"' for name, kind, _ in QUARANTINE_COLUMNS)
-    frame = f"{read_parquet([file.path for file in files])} AS frame"
+    frame = f"{source} AS frame"
     return f"SELECT {', '.join(terms)} FROM {frame} LEFT JOIN sources ON sources.place = frame.{ROW_ID} >> {LINE_BITS}"
 
 
-def _as_json(columns: Sequence[tuple[str, str]]) -> str:
+def _as_json(columns: Columns) -> str:
     terms = []
     for name, kind in columns:
         value = f"frame.{quoted(name)}"

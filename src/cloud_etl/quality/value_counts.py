@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.quality import TopValue
-from cloud_etl.storage.parquet_queries import ParquetQueries, quoted, read_parquet, text
+from cloud_etl.storage.parquet_queries import ParquetQueries, quoted, text
 
 if TYPE_CHECKING:
     from cloud_etl.engines.marked_frame import WrittenFile
@@ -62,14 +62,14 @@ def open_source(
     rows = sum(file.rows for file in files)
     hidden = {column.name.lower() for column in columns} & {_PLACE, _FILE}
     if not most_rows or rows <= most_rows or hidden:
-        return Source(f"(SELECT {names} FROM {read_parquet([file.path for file in files])})", rows)
+        return Source(f"(SELECT {names} FROM {queries.files([file.path for file in files])})", rows)
     chosen = [files[place * len(files) // FILES_READ] for place in range(FILES_READ)]
     chosen = chosen if len(files) > FILES_READ else list(files)
     total = sum(file.rows for file in chosen)
     limits = [max(1, min(file.rows, most_rows * file.rows // total)) for file in chosen]
     # One scan with a filter on the row's number: a LIMIT per file reads more, and cannot skip row groups.
     first = " OR ".join(f"({_FILE} = {place} AND {_PLACE} < {limit})" for place, limit in enumerate(limits))
-    table = f"SELECT {names} FROM {read_parquet([file.path for file in chosen])} WHERE {first}"
+    table = f"SELECT {names} FROM {queries.files([file.path for file in chosen])} WHERE {first}"
     queries.rows(f"CREATE TEMP TABLE sample AS {table}")
     return Source("sample", sum(limits))
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from cloud_etl.errors import (
     ObjectChangedError,
@@ -200,6 +200,12 @@ class FolderStore(ObjectStore):
             sync(draft)
             draft.replace(target)
         path.unlink()
+
+    def reader(self, key: str, size_bytes: int) -> BinaryIO:
+        """The file, open."""
+        path = self.local_path(key)
+        with self._reading(path):
+            return path.open("rb")
 
     def delete(self, key: str) -> None:
         """Delete a file."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from cloud_etl.domain.files import FileRef
 from cloud_etl.errors import SourceError
+from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
     from cloud_etl.domain.environment import S3Spec
+    from cloud_etl.domain.work_path import WorkPath
 
+_COPIES_AT_ONCE = 8
 OnBytes = Callable[[int], None]
 
 
@@ -199,6 +204,51 @@ class ObjectStore(ABC):
         """Move a local file into the store, whole or not at all; the local file is gone when this returns."""
         self.upload(path, key)
         path.unlink()
+
+    @abstractmethod
+    def reader(self, key: str, size_bytes: int) -> BinaryIO:
+        """A seekable reader of an object that fetches the ranges it is asked for.
+
+        Args:
+            key: the object.
+            size_bytes: its size, as listed.
+
+        Raises:
+            SourceError: there is no such object, or it may not be read; in S3 when it is first read.
+        """
+
+    def copy(self, source: StorePath, key: str) -> None:
+        """Copy an object of this or another store to a key, whole or not at all; on the server where both are in S3.
+
+        Raises:
+            ObjectMissingError: there is no such object.
+        """
+        path = source.store.local_path(source.key)
+        if path is not None and path.is_file():
+            self.upload(path, key)
+            return
+        with tempfile.TemporaryDirectory(prefix="cloud-etl-copy-") as folder:
+            fetched = Path(folder) / "object"
+            source.store.download(source.store.ref(source.store.find(source.key)), fetched)
+            self.put_file(fetched, key)
+
+    def take(self, path: WorkPath, key: str) -> None:
+        """Bring a work file to a key: moved where it is local, copied on the server where it is in the store."""
+        if isinstance(path, Path):
+            self.put_file(path, key)
+            return
+        assert isinstance(path, StorePath)
+        self.copy(path, key)
+
+    def take_all(self, moves: Sequence[tuple[WorkPath, str]]) -> None:
+        """`take` for many work files; those in the store are copied several at once."""
+        if all(isinstance(path, Path) for path, _ in moves):
+            for path, key in moves:
+                self.take(path, key)
+            return
+        with ThreadPoolExecutor(_COPIES_AT_ONCE, thread_name_prefix="copies") as pool:
+            for _ in pool.map(lambda move: self.take(*move), moves):
+                pass
 
     @abstractmethod
     def delete(self, key: str) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from cloud_etl.domain.resources import Resources
+    from cloud_etl.domain.work_path import WorkPath
+    from cloud_etl.storage.work_file_system import WorkFileSystem
 
 _MOST_BYTES = 512 << 20
 
@@ -23,6 +25,19 @@ class ParquetQueries:
     def __init__(self, connection: DuckDBPyConnection) -> None:
         """Store the connection."""
         self._connection = connection
+        self._ranges: WorkFileSystem | None = None
+
+    def files(self, paths: Sequence[WorkPath], file_column: str | None = None) -> str:
+        """A table function over exactly these files, on this machine or in the store; as `read_parquet`."""
+        remote = [path for path in paths if not isinstance(path, Path)]
+        if remote:
+            if self._ranges is None:
+                from cloud_etl.storage.work_file_system import WorkFileSystem
+
+                self._ranges = WorkFileSystem()
+                self._connection.register_filesystem(self._ranges)
+            self._ranges.know(remote)
+        return read_parquet(paths, file_column)
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Rows of a query; for a COPY, how many it wrote."""
@@ -81,17 +96,17 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def read_parquet(paths: Sequence[Path], file_column: str | None = None) -> str:
+def read_parquet(paths: Sequence[WorkPath], file_column: str | None = None) -> str:
     """A table function over exactly these files; folder names are no columns, `*` in a path is no pattern.
 
     Args:
-        paths: the files.
+        paths: the files; those in a store must be known to the connection (`ParquetQueries.files`).
         file_column: name of a column more that holds each row's path.
     """
     named = f", filename = {text(file_column)}" if file_column else ""
     return f"read_parquet([{', '.join(text(_literal_path(path)) for path in paths)}], hive_partitioning = false{named})"
 
 
-def _literal_path(path: Path) -> str:
+def _literal_path(path: WorkPath) -> str:
     # DuckDB takes a path for a pattern; a class of one character stands for itself.
     return "".join(f"[{char}]" if char in "*?[" else char for char in str(path))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cloud_etl.errors import SourceError, TemporaryError
+from cloud_etl.errors import SourceError
 from cloud_etl.storage.keys import key_problem
 from cloud_etl.storage.object_store import ObjectInfo
+from cloud_etl.storage.s3_boto import boto3_client, boto3_errors, payer
 from cloud_etl.storage.s3_client import Bucket, s3_errors
-from cloud_etl.storage.s3_credentials import chain_session
 
 if TYPE_CHECKING:
-    from botocore.client import BaseClient
     from obstore.store import S3Store as Client
 
 _PAGE = 1000
@@ -41,32 +40,14 @@ def list_bucket(bucket: Bucket, client: Client, prefix: str) -> Iterator[ObjectI
 
 
 def _list_odd(bucket: Bucket, prefix: str, after: str) -> Iterator[ObjectInfo]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    payer = {"RequestPayer": "requester"} if bucket.s3.requester_pays else {}
-    try:
+    with boto3_errors(f"s3://{bucket.name}/{prefix} could not be listed", SourceError):
         pages = (
-            _boto3(bucket)
+            boto3_client(bucket)
             .get_paginator("list_objects_v2")
-            .paginate(Bucket=bucket.name, Prefix=prefix, StartAfter=after, **payer)
+            .paginate(Bucket=bucket.name, Prefix=prefix, StartAfter=after, **payer(bucket))
         )
         for page in pages:
             for item in page.get("Contents", ()):
                 key = item["Key"]
                 refused = "folder marker" if key.endswith("/") else key_problem(key)
                 yield ObjectInfo(key, item["Size"], item.get("ETag"), None, item["LastModified"], refused)
-    except ClientError as exc:
-        code = exc.response.get("Error", {}).get("Code", "unknown error")
-        raise SourceError(f"s3://{bucket.name}/{prefix} could not be listed: {code}.") from exc
-    except BotoCoreError as exc:
-        raise TemporaryError(f"s3://{bucket.name}/{prefix} could not be listed: {type(exc).__name__}.") from exc
-
-
-def _boto3(bucket: Bucket) -> BaseClient:
-    from botocore.config import Config
-
-    config = Config(s3={"addressing_style": "path" if bucket.path_style else "auto"})
-    client: BaseClient = chain_session(bucket.s3, bucket.region).client(
-        "s3", endpoint_url=bucket.endpoint, config=config
-    )
-    return client

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from cloud_etl.errors import ObjectChangedError, ObjectMissingError, SourceError, TargetError
 from cloud_etl.storage.drafts import drafted
 from cloud_etl.storage.keys import checked
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore, OnBytes, StoredObject
+from cloud_etl.storage.s3_boto import MOST_COPIED_BYTES, copy_large, delete_markers
 from cloud_etl.storage.s3_client import Bucket, s3_errors
 from cloud_etl.storage.s3_download import fetch
 from cloud_etl.storage.s3_listing import list_bucket
+from cloud_etl.storage.s3_ranges import RangeReader
 
 if TYPE_CHECKING:
     from obstore import PutMode, PutResult
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.environment import S3Spec
     from cloud_etl.domain.files import FileRef
+    from cloud_etl.storage.store_path import StorePath
 
 _PART_BYTES = 8 << 20
 _MOST_PARTS = 9_000
@@ -147,6 +150,24 @@ class S3Store(ObjectStore):
         with s3_errors(self.uri(key), TargetError):
             return _etag(obstore.put(self._client, self._path(key), path, chunk_size=part_bytes, max_concurrency=4))
 
+    def reader(self, key: str, size_bytes: int) -> BinaryIO:
+        """A reader by ranged requests."""
+        reader = RangeReader(self._client, self._path(key), self.uri(key), size_bytes)
+        return cast("BinaryIO", reader)
+
+    def copy(self, source: StorePath, key: str) -> None:
+        """Copy on the server: by one request within a bucket, in parts where it is large; a local file is sent."""
+        import obstore
+
+        other, size_bytes = source.store, source.stat().st_size
+        if not isinstance(other, S3Store):
+            super().copy(source, key)
+        elif other._bucket == self._bucket and size_bytes <= MOST_COPIED_BYTES:
+            with s3_errors(self.uri(key), TargetError):
+                obstore.copy(self._client, other._path(source.key), self._path(key))
+        else:
+            copy_large((other._bucket, other._path(source.key)), (self._bucket, self._path(key)))
+
     def delete(self, key: str) -> None:
         """Delete an object."""
         import obstore
@@ -155,15 +176,19 @@ class S3Store(ObjectStore):
             obstore.delete(self._client, self._path(key))
 
     def delete_prefix(self, prefix: str) -> None:
-        """Delete every object below a folder, a thousand a request."""
+        """Delete every object below a folder, a thousand a request; markers that Hadoop made for folders too."""
         import obstore
 
         if not prefix.strip("/"):
             raise TargetError(f"deleting the whole of {self.url} is refused. Nothing was deleted.")
-        paths = [self._path(info.key) for info in self.list(prefix) if info.refused is None]
+        found = [info for info in self.list(prefix) if info.refused is None]
+        paths = [self._path(info.key) for info in found]
         with s3_errors(self.uri(prefix), TargetError):
             for first in range(0, len(paths), _DELETED_AT_ONCE):
                 obstore.delete(self._client, paths[first : first + _DELETED_AT_ONCE])
+        # obstore shows a marker without its slash, and would delete another key.
+        if any(not info.size_bytes for info in found):
+            delete_markers(self._bucket, self._folder(prefix))
 
     @cached_property
     def _client(self) -> Client:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.schema import ColumnType
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
 
 
@@ -25,14 +26,14 @@ class StepContext:
 
     Attributes:
         references: frames that joins and references may name: a pipeline's output, or a table.
-        work: folder for small intermediate Parquet; the run removes it.
+        work: where the engine writes, and reads again, what lies between its jobs; the run removes it.
         project: root of the project, from which python steps are imported.
     """
 
     session: SparkSession
     run: RunContext
     references: Mapping[str, DataFrame]
-    work: Path
+    work: WorkPath
     project: Path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import BarrierCount
@@ -16,13 +17,12 @@ from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import DataFrame
 
     from cloud_etl.domain.run import Batch
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import AggregateSpec, PipelineSpec
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.transform.port import StepContext
 
 
@@ -87,7 +87,7 @@ class DataTransformer:
         return Transformed(frame, tuple(earlier), tuple(barriers))
 
     def aggregate(
-        self, spec: AggregateSpec, paths: Sequence[Path], folder: Path, partition_by: tuple[str, ...] = ()
+        self, spec: AggregateSpec, paths: Sequence[WorkPath], folder: WorkPath, partition_by: tuple[str, ...] = ()
     ) -> Written:
         """Fold accepted rows into groups and write them, with the lineage column `_rows_folded` (bigint).
 
@@ -111,7 +111,9 @@ class DataTransformer:
         if not paths:
             frame = self._empty(batch.schema)
         else:
-            frame = read_files(self._context.session, paths)
+            # Executors write each file with the columns that its raw files have.
+            far = not all(isinstance(path, Path) for path in paths)
+            frame = read_files(self._context.session, paths, _ddl(batch.schema) if far else None)
             with analysis_errors("reading the staged rows"):
                 found = frame.columns
             with analysis_errors("reading the staged rows", found):
@@ -134,11 +136,15 @@ class DataTransformer:
         return replace(frame, row_ids_unique=before.row_ids_unique)
 
     def _empty(self, schema: Schema) -> DataFrame:
-        columns = [f"{quoted(c.name)} {c.type.spark}" for c in schema.columns]
-        return self._context.session.createDataFrame([], ", ".join([*columns, f"{ROW_ID} bigint"]))
+        return self._context.session.createDataFrame([], _ddl(schema))
 
 
-def _present(paths: Sequence[Path]) -> Iterator[Path]:
+def _ddl(schema: Schema) -> str:
+    columns = [f"{quoted(c.name)} {c.type.spark}" for c in schema.columns]
+    return ", ".join([*columns, f"{ROW_ID} bigint"])
+
+
+def _present(paths: Sequence[WorkPath]) -> Iterator[WorkPath]:
     """The paths; Sail would give an empty frame for one that is not there."""
     for path in paths:
         if not path.is_file() or not path.stat().st_size:

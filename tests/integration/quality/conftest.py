@@ -81,7 +81,7 @@ class Lab:
     def gate(self, checks: Sequence[Mapping[str, object]], **quality: object) -> QualityGate:
         register_families()
         spec = QualitySpec.model_validate({"checks": checks, **quality})
-        return QualityGate(spec, GateContext(self.session, self.run, self.references))
+        return QualityGate(spec, GateContext(self.session, self.run, self.references, self.run.scratch))
 
     def judge(
         self,

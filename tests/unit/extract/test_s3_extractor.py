@@ -44,7 +44,7 @@ def extractor(store: FolderStore, tmp_path: Path):
 def reader(monkeypatch):
     """A reader that does what the test tells it to do, in the place of the real one."""
     fake = types.ModuleType("cloud_etl.extract.reader.read_batch")
-    fake.read_batch = lambda files, spec, run, progress: files
+    fake.read_batch = lambda files, spec, run, progress, indexes: files
     monkeypatch.setitem(sys.modules, "cloud_etl.extract.reader.read_batch", fake)
     return fake
 
@@ -206,7 +206,7 @@ def test_a_file_overwritten_while_it_was_read_loads_nothing(store, extractor, re
     source = extractor()
     local = source.download(source.list(frozenset()).files)
     assert source.validate(local) == local
-    reader.read_batch = lambda *arguments: store.write("raw/sales/a.csv", b"3,4")
+    reader.read_batch = lambda *arguments, **_: store.write("raw/sales/a.csv", b"3,4")
     with pytest.raises(ObjectChangedError, match=r"a\.csv was overwritten"):
         source.validate(local)
 
@@ -216,7 +216,7 @@ def test_a_file_that_looks_gone_because_it_was_overwritten_is_reported_as_overwr
     source = extractor()
     local = source.download(source.list(frozenset()).files)
 
-    def refuse(*arguments: object) -> None:
+    def refuse(*arguments: object, **_: object) -> None:
         raise SourceError("a.csv is gone")
 
     reader.read_batch = refuse

@@ -106,8 +106,8 @@ def _staged_counts(staged: Sequence[Path], parts: Sequence[Part]) -> dict[int, i
     return counts
 
 
-def _reject_codes(rejects: Sequence[Path], accounts: Sequence[FileAccount]) -> list[Counter[str]]:
-    codes: list[Counter[str]] = [Counter() for _ in accounts]
+def _reject_codes(rejects: Sequence[Path], accounts: Sequence[FileAccount]) -> dict[int, Counter[str]]:
+    codes: dict[int, Counter[str]] = {account.index: Counter() for account in accounts}
     index = {(account.file.ref.uri, account.file.ref.etag): account.index for account in accounts}
     for path in rejects:
         table = pq.read_table(path, columns=["source_uri", "source_etag", "code"])

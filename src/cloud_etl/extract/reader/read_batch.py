@@ -91,6 +91,7 @@ def read_batch(
     run: RunContext,
     progress: Progress,
     limits: ReaderLimits | None = None,
+    indexes: Sequence[int] | None = None,
 ) -> Batch:
     """Read files into `staged/` and `rejects/` below the run's scratch folder.
 
@@ -100,6 +101,7 @@ def read_batch(
         run: where to write, and how many threads to use.
         progress: told about each file as it is cut.
         limits: sizes that bound the memory; the result does not depend on them.
+        indexes: places of the files in a larger batch, for `_row_id`.
 
     Returns:
         The batch. Per file, records_read is counted from the text, staged from the Parquet that was written, rejected
@@ -114,7 +116,8 @@ def read_batch(
     for folder in ("staged", "rejects"):
         (run.scratch / folder).mkdir(parents=True, exist_ok=True)
     seen = SeenHeader()
-    accounts = [FileAccount(index, file, seen=seen) for index, file in enumerate(files)]
+    places = range(len(files)) if indexes is None else indexes
+    accounts = [FileAccount(index, file, seen=seen) for index, file in zip(places, files, strict=True)]
     pool = _Pool(spec, run, limits.threads or run.cores)
     try:
         for task in _tasks(accounts, spec, progress, limits):

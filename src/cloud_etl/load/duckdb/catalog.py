@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import Column, ColumnType
@@ -11,6 +11,7 @@ from cloud_etl.load.dialect import Dialect, quote
 from cloud_etl.storage.parquet_queries import read_parquet
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.load.duckdb.session import Session
 
 _TYPES = {
@@ -73,7 +74,7 @@ def describe(session: Session, table: str) -> Table | None:
     return Table(table, tuple(columns))
 
 
-def file_columns(session: Session, paths: tuple[Path, ...]) -> dict[str, str]:
+def file_columns(session: Session, paths: Sequence[WorkPath]) -> dict[str, str]:
     """DuckDB's types by column, read from the first of the Parquet files; all files of a publication are alike."""
     if not paths:
         return {}

@@ -40,6 +40,8 @@ class Loader:
     should not keep others out while it transforms.
     """
 
+    reads_local_files = True
+
     def __init__(self, spec: WarehouseSpec, root: Path, *, read_only: bool = False, threads: int | None = None) -> None:
         """Store the settings.
 
@@ -125,7 +127,7 @@ class Loader:
             TargetError: DuckDB refused; the file is as it was before.
             TemporaryError: another process holds the file.
         """
-        check_tasks(request, "DuckDB")
+        check_tasks(request, "DuckDB", local_files=self.reads_local_files)
         if self._read_only:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():

@@ -50,8 +50,9 @@ def plan_job(session: Session, task: LoadTask) -> Job:
     table = catalog.describe(session, task.spec.table)
     plan = plan_table(task.spec, task.publication.schema, table, catalog.DIALECT)
     with translated(f"reading the files of {task.publication.output}"):
-        file_columns = catalog.file_columns(session, task.publication.local_paths)
-    _check_files(task.publication, file_columns)
+        file_columns = catalog.file_columns(session, task.paths)
+    if task.paths:
+        _check_files(task.publication, file_columns)
     return Job(task, plan, file_columns, table is not None)
 
 
@@ -70,8 +71,6 @@ def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
 
 def _check_files(publication: Publication, file_columns: Mapping[str, str]) -> None:
     """A cast from another type than the declared one could round; so the footer must agree with the publication."""
-    if not publication.local_paths:
-        return
     for column in publication.schema.columns:
         native, declared = file_columns.get(column.name), column.type
         seen = None if native is None else catalog.file_type(native)
@@ -84,7 +83,7 @@ def _check_files(publication: Publication, file_columns: Mapping[str, str]) -> N
 
 def _create_batch(session: Session, job: Job) -> None:
     """A view, so that the statements which use it stay short and nothing is copied."""
-    paths = job.task.publication.local_paths
+    paths = job.task.paths
     rows = read_parquet(paths) if paths else "(SELECT 1) WHERE FALSE"
     values = (
         catalog.converted(column.name, job.file_columns.get(column.name), column.type) for column in job.plan.columns

@@ -53,7 +53,7 @@ class RequestLoad:
             TemporaryError: the last of them.
         """
         self._outputs = tuple(
-            Output(task, read_files(task.publication, self._request.resources), number)
+            Output(task, read_files(task, self._request.resources), number)
             for number, task in enumerate(self._request.tasks, 1)
         )
         retries = Retries(backoff)

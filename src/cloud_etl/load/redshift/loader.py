@@ -35,6 +35,8 @@ class Loader:
     temporary credentials and idle connections do not last so long.
     """
 
+    reads_local_files = False
+
     def __init__(
         self,
         spec: WarehouseSpec,
@@ -110,5 +112,5 @@ class Loader:
         """Load every task of the request in one transaction, with one row in the load ledger."""
         if self._read_only:
             raise TargetError("the warehouse was opened to look only; nothing was loaded.")
-        check_tasks(request, "the pre-flight")
+        check_tasks(request, "the pre-flight", local_files=self.reads_local_files)
         return RequestLoad(self._connector, request, before_commit).run(self._backoff)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import LINEAGE, ColumnType, Schema
 from cloud_etl.errors import TargetError
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift.dialect import MAX_VARCHAR_BYTES, fold
-from cloud_etl.storage.parquet_queries import parquet_queries, query_error, read_parquet
+from cloud_etl.storage.parquet_footers import footer, for_each
+from cloud_etl.storage.parquet_queries import parquet_queries, query_error
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloud_etl.domain.resources import Resources
-    from cloud_etl.domain.run import Publication
+    from cloud_etl.domain.run import LoadTask, Publication
+    from cloud_etl.domain.work_path import WorkPath
 
 _FILE = "cloud_etl_file"
 # A backslash that is not itself escaped, and u0000.
@@ -88,18 +89,18 @@ class DataFiles:
         return found
 
 
-def read_files(publication: Publication, resources: Resources) -> DataFiles:
+def read_files(task: LoadTask, resources: Resources) -> DataFiles:
     """Read the footers of all files, and measure their columns in one pass.
 
     Raises:
         TargetError: a file cannot be read.
     """
-    paths = publication.local_paths
-    footers = [_footer(path, publication) for path in paths]
+    publication, paths = task.publication, task.paths
+    footers = for_each(lambda path: _footer(path, publication), paths)
     # A column that not every file has cannot be measured in one query; the pre-flight tells of it.
     everywhere = {name for name in publication.schema.names if all(name in {c.name for c in f[1]} for f in footers)}
     texts = {c.name for _, columns in footers for c in columns if c.type is not None and c.type.kind == "string"}
-    measured = _measure(publication, resources, everywhere, texts & everywhere) if paths and everywhere else {}
+    measured = _measure(task, resources, everywhere, texts & everywhere) if paths and everywhere else {}
     return DataFiles(
         tuple(
             DataFile(path.name, rows, columns, measured.get(str(path), {}))
@@ -108,12 +109,11 @@ def read_files(publication: Publication, resources: Resources) -> DataFiles:
     )
 
 
-def _footer(path: Path, publication: Publication) -> tuple[int, tuple[FileColumn, ...]]:
+def _footer(path: WorkPath, publication: Publication) -> tuple[int, tuple[FileColumn, ...]]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path)
+        metadata = footer(path)
     except (OSError, pa.ArrowInvalid) as exc:
         raise TargetError(
             f"{path.name} of {publication.output} cannot be read as Parquet. Nothing was loaded. Run again."
@@ -155,18 +155,16 @@ def _types() -> Mapping[pa.DataType, tuple[str, str]]:
     }  # fmt: skip
 
 
-def _measure(
-    publication: Publication, resources: Resources, names: set[str], texts: set[str]
-) -> dict[str, dict[str, Measured]]:
+def _measure(task: LoadTask, resources: Resources, names: set[str], texts: set[str]) -> dict[str, dict[str, Measured]]:
     """Longest text, missing values, NUL and broken JSON by file and column, in one aggregate over all files."""
+    publication = task.publication
     kinds = {column.name: column.type.kind for column in publication.schema.columns}
     ordered = sorted(names)
     parts = [part for name in ordered for part in _aggregates(name, kinds[name] if name in texts else "")]
-    source = read_parquet(publication.local_paths, _FILE)
-    sql = f"SELECT {_FILE}, {', '.join(parts)} FROM {source} GROUP BY {_FILE}"
     try:
         with parquet_queries(resources) as queries:
-            rows = queries.rows(sql)
+            source = queries.files(task.paths, _FILE)
+            rows = queries.rows(f"SELECT {_FILE}, {', '.join(parts)} FROM {source} GROUP BY {_FILE}")
     except query_error() as exc:
         raise TargetError(
             f"the files of {publication.output} cannot be measured: {str(exc).splitlines()[0]}. "

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from functools import reduce
 from operator import and_
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
+from uuid import uuid4
 
 from pydantic import Field, model_validator
 
@@ -20,10 +19,12 @@ from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import kind_of
 from cloud_etl.quality.port import ComparingCheck, GateContext, Prepared, RowCheck, Rule
+from cloud_etl.storage.parquet_footers import footers
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
 
 _NUMBERS = ("integer", "bigint", "decimal", "double")
@@ -90,11 +91,9 @@ class Unique(ComparingCheck):
 
     def _repeated_keys(self, marked: MarkedFrame, context: GateContext) -> DataFrame | None:
         """Keys that occur more than once and their first _row_id, on disk; None when there are none."""
-        import pyarrow.parquet as pq
         from pyspark.sql import functions as F
 
-        context.run.scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="repeated-keys-", dir=context.run.scratch)) / "keys"
+        folder = context.work / f"repeated-keys-{uuid4().hex[:12]}"
         names = [column(name).alias(f"_key_{place}") for place, name in enumerate(self.columns)]
         # Not where(alive): the engine would push it into the marks below, and their plan triples with each mark.
         first = F.min(F.when(marked.alive, F.col(ROW_ID))).alias("_first_row_id")
@@ -102,7 +101,8 @@ class Unique(ComparingCheck):
         counted = keys.agg(F.count(F.when(marked.alive, 1)).alias("rows"), first)
         with engine_errors(f"check {self.label}", marked.probes):
             write_files(counted.where(F.col("rows") > 1).drop("rows").write, context.session, folder)
-        files = sorted(path for path in folder.rglob("*.parquet") if pq.read_metadata(path).num_rows)
+        found: list[WorkPath] = sorted(folder.rglob("*.parquet"), key=str)
+        files = [path for path, footer in zip(found, footers(found), strict=True) if footer.num_rows]
         return read_files(context.session, files) if files else None
 
     def _same_key(self, repeated: DataFrame) -> Column:

@@ -16,14 +16,14 @@ from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import gathered, read_files, write_files
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.marked_frame import FATE, Fate, column
+from cloud_etl.storage.parquet_footers import footers
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import Column, DataFrame
 
+    from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
 
@@ -92,7 +92,7 @@ class Deduplicate(Step):
         with engine_errors(f"{self.label} of {', '.join(self.keys)}", frame.probes):
             return self._by_losers(frame, fate, context.work / f"deduplicate-{uuid4().hex[:12]}")
 
-    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: WorkPath) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows = frame.still_in()
@@ -114,7 +114,7 @@ class Deduplicate(Step):
         proven = () if incomplete else (frozenset(self.keys),)
         return replace(frame, unique_keys=(*frame.unique_keys, *proven))
 
-    def _marked(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+    def _marked(self, frame: MarkedFrame, fate: Fate, folder: WorkPath) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows, _ = _footers(folder, ROW_ID)
@@ -170,13 +170,10 @@ def _compared(rows: DataFrame, name: str) -> Column:
     return column(name) + F.lit(0.0) if is_double else column(name)
 
 
-def _footers(folder: Path, name: str) -> tuple[int, int]:
+def _footers(folder: WorkPath, name: str) -> tuple[int, int]:
     """Rows below a folder, and rows without a value in that column, from the footers."""
-    import pyarrow.parquet as pq
-
     rows = nulls = 0
-    for path in folder.rglob("*.parquet"):
-        metadata = pq.read_metadata(path)
+    for metadata in footers(list(folder.rglob("*.parquet"))):
         place = metadata.schema.names.index(name)
         rows += metadata.num_rows
         for group in range(metadata.num_row_groups):
