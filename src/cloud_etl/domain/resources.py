@@ -9,6 +9,8 @@ LEAST_BYTES = 512 * MIB
 _UNITS = {"MB": MIB, "GB": 1024 * MIB}
 # Python, pyarrow, DuckDB and Sail before they hold a row, as far as no other process has their pages in memory.
 _BASE_BYTES = 256 * MIB
+# A JVM with Spark works well with as much, and leaves no more than that to the rest of a run where memory is ample.
+_USUAL_JVM_BYTES, _MOST_BESIDE_JVM_BYTES = 1152 * MIB, 2048 * MIB
 # What a byte of text costs on its way through a worker: lines, columns of text, typed columns, Parquet.
 _READER_BYTES_PER_BYTE = 6
 
@@ -37,8 +39,12 @@ class Resources:
 
     @property
     def jvm_bytes(self) -> int:
-        """All that a JVM beside this process may take: heap, classes, compiled code, buffers."""
-        return self._working_bytes
+        """All that a JVM beside this process may take: heap, classes, compiled code, buffers.
+
+        It holds its heap while DuckDB looks at the written rows and loads them, so both must fit.
+        """
+        beside = min(self._working_bytes // 2, _MOST_BESIDE_JVM_BYTES)
+        return max(min(self._working_bytes, _USUAL_JVM_BYTES), self._working_bytes - beside)
 
     @property
     def query_bytes(self) -> int:

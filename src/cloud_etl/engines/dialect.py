@@ -80,3 +80,15 @@ def _address(session: SparkSession, path: WorkPath) -> str:
         # Hadoop's client for S3 is known by this name alone.
         return str(path) if is_sail(session) else str(path).replace("s3://", "s3a://", 1)
     return path.absolute().as_uri() if is_sail(session) else f"file://{path.absolute()}"
+
+
+def gathered(frame: DataFrame, name: str) -> DataFrame:
+    """The rows, on Spark with all of one value in one task, for counting values of which most occur once.
+
+    Spark would count them in every task first, in maps that hold as many values as rows, and then in few large maps:
+    its planner goes by the bytes that are sent, and these are few. Sail is fast by itself.
+    """
+    session = frame.sparkSession
+    if is_sail(session):
+        return frame
+    return frame.repartition(int(str(session.conf.get("spark.sql.shuffle.partitions"))), name)

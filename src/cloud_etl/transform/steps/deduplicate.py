@@ -13,7 +13,7 @@ from uuid import uuid4
 from pydantic import Field, field_validator
 
 from cloud_etl.domain.schema import ROW_ID
-from cloud_etl.engines.dialect import read_files, write_files
+from cloud_etl.engines.dialect import gathered, read_files, write_files
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.marked_frame import FATE, Fate, column
 from cloud_etl.storage.parquet_footers import footers
@@ -98,7 +98,7 @@ class Deduplicate(Step):
         rows = frame.still_in()
         compared = [_compared(rows, name).alias(name) for name in self._needed]
         hashed = rows.select(self._hash(rows).alias(_HASH), *compared, ROW_ID)
-        counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
+        counted = gathered(hashed.select(_HASH), _HASH).groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
         session = frame.frame.sparkSession
