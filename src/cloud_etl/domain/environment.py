@@ -12,6 +12,9 @@ from cloud_etl.domain.spec_model import SpecModel
 from cloud_etl.domain.submit_spec import SubmitSpec
 from cloud_etl.domain.warehouse import WarehouseSpec
 
+# The value of engine.jars for a cluster that has all jars already.
+PROVIDED_JARS = "provided"
+
 
 class EngineSpec(SpecModel):
     """The engine that runs the transform."""
@@ -37,7 +40,9 @@ class EngineSpec(SpecModel):
         default_factory=dict, description="Spark alone: further settings, spark.*; they win over those of cloud-etl."
     )
     jars: str | None = Field(
-        None, description="Spark alone: folder of jars to start with, such as those for S3; relative to the project."
+        None,
+        description="Spark alone: folder of jars to start with, such as those for S3, relative to the project; "
+        "`provided` where the cluster has them. Without, those for S3 are fetched once and kept.",
     )
     verify: str | None = Field(
         None, description="A second engine that must make the same tables before anything is published."

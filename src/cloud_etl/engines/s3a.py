@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.environment import PROVIDED_JARS
 from cloud_etl.storage.s3_client import Bucket
 
 if TYPE_CHECKING:
@@ -16,7 +17,21 @@ PREFIX = "spark.hadoop."
 _HADOOP, _SDK = "3.5.0", "2.57.8"
 _SDK_MODULES = ("s3", "s3-transfer-manager", "sts", "kms", "apache-client")
 # One jar of 655 MB with every service of AWS.
-_EXCLUDED = "software.amazon.awssdk:bundle"
+_BUNDLE = "software.amazon.awssdk:bundle"
+# The committers of Hadoop as Spark's: 4.1.1 runs on Spark 4.2.0, which has none yet. It asks for other clouds' clients.
+_COMMITTERS = "spark-hadoop-cloud"
+_COMMITTERS_VERSION = "2.13:4.1.1"
+_OTHER_CLOUDS = (
+    *(f"org.apache.hadoop:hadoop-{name}" for name in ("client-api", "client-runtime", "cloud-storage", "azure")),
+    *(f"org.apache.hadoop:hadoop-{name}" for name in ("azure-datalake", "gcp", "huaweicloud", "openstack")),
+    "com.google.cloud.bigdataoss:gcs-connector",
+)
+# Rows appear in S3 when the task that wrote them is committed, by a last request and not by copying every file.
+_MAGIC = {
+    "spark.hadoop.fs.s3a.committer.name": "magic",
+    "spark.sql.sources.commitProtocolClass": "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol",
+    "spark.sql.parquet.output.committer.class": "org.apache.spark.internal.io.cloud.BindingParquetOutputCommitter",
+}
 _OWN_CHAIN = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 _GIVEN_KEYS = "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"
 _GIVEN_TOKEN = "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider"  # noqa: S105 - the name of a class
@@ -46,15 +61,23 @@ def s3a_settings(s3: S3Spec) -> dict[str, str]:
 
 
 def s3a_jars(spec: EngineSpec) -> dict[str, str]:
-    """Settings that make Spark fetch the jars once and keep them; none where `engine.jars` names a folder of them."""
-    if spec.jars is not None:
+    """Settings that make Spark fetch the jars once and keep them, and use the committer that is among them.
+
+    Where `engine.jars` names a folder, its jars are used, and its committer if it has one; `provided` leaves both to
+    the cluster.
+    """
+    if spec.jars == PROVIDED_JARS:
         return {}
+    if spec.jars is not None:
+        return _MAGIC if any(Path(spec.jars).glob(f"*{_COMMITTERS}*.jar")) else {}
     modules = [f"software.amazon.awssdk:{module}:{_SDK}" for module in _SDK_MODULES]
+    committers = f"org.apache.spark:{_COMMITTERS}_{_COMMITTERS_VERSION}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-etl" / "jars"
     return {
-        "spark.jars.packages": ",".join([f"org.apache.hadoop:hadoop-aws:{_HADOOP}", *modules]),
-        "spark.jars.excludes": _EXCLUDED,
+        "spark.jars.packages": ",".join([f"org.apache.hadoop:hadoop-aws:{_HADOOP}", *modules, committers]),
+        "spark.jars.excludes": ",".join([_BUNDLE, *_OTHER_CLOUDS]),
         "spark.jars.ivy": str(cache),
+        **_MAGIC,
     }
 
 

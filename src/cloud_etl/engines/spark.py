@@ -31,8 +31,9 @@ _STOP_SECONDS = 20
 _CONNECT_SECONDS = 10
 # Settings that the start script of the JVM must see; others may hold secrets, and a command line is seen by all.
 _OF_THE_JVM = ("spark.driver.", "spark.jars", "spark.submit.", "spark.master", "spark.local.dir", "spark.app.name")
-# Those that spark-submit alone decides on, for a run that it started.
-_OF_SPARK_SUBMIT = (*_OF_THE_JVM, "spark.executor.", "spark.dynamicAllocation.", "spark.archives")
+# Those that spark-submit alone decides on, for a run that it started; committers come with its jars.
+_COMMITTERS = ("spark.sql.sources.commitProtocolClass", "spark.sql.parquet.output.committer.class")
+_OF_SPARK_SUBMIT = (*_OF_THE_JVM, *_COMMITTERS, "spark.executor.", "spark.dynamicAllocation.", "spark.archives")
 # Set by spark-submit for the Python that it starts.
 SUBMITTED = "PYSPARK_GATEWAY_PORT"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from cloud_etl.domain.environment import PROVIDED_JARS
 from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.errors import EngineError
 
@@ -156,7 +157,7 @@ def jar_settings(spec: EngineSpec) -> dict[str, str]:
     Raises:
         EngineError: the folder holds none.
     """
-    if spec.jars is None:
+    if spec.jars is None or spec.jars == PROVIDED_JARS:
         return {}
     jars = sorted(path.absolute().as_uri() for path in Path(spec.jars).glob("*.jar"))
     if not jars:

@@ -23,6 +23,7 @@ REGION = "us-east-1"
 _SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
 _ANSWER_SECONDS = 2
 _PORTS = range(20_000, 32_000)
+_S3_SECRET = "s3-secret"  # noqa: S105 - the name of a file
 # SeaweedFS takes a second port per server for its inner protocol.
 _WEED = ("master", "volume", "filer", "s3")
 
@@ -85,17 +86,23 @@ def check_installed(s3: str) -> None:
         )
 
 
-def write_s3_identities(folder: Path, state: State) -> None:
-    """Tell SeaweedFS the credentials."""
+def write_s3_credentials(folder: Path, state: State) -> None:
+    """Tell the servers the credentials of S3, in files that their owner alone reads."""
+    _write_private(folder / _S3_SECRET, state.secret_access_key)
+    if state.s3 != "seaweed":
+        return
     (folder / "s3").mkdir(exist_ok=True)
     identity = {
         "name": "local",
         "credentials": [{"accessKey": state.access_key_id, "secretKey": state.secret_access_key}],
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
-    path = folder / "s3" / "identities.json"
+    _write_private(folder / "s3" / "identities.json", json.dumps({"identities": [identity]}))
+
+
+def _write_private(path: Path, text: str) -> None:
     path.touch(0o600)
-    path.write_text(json.dumps({"identities": [identity]}))
+    path.write_text(text)
 
 
 def _moto(ports: Mapping[str, int]) -> list[str]:
@@ -106,7 +113,7 @@ def _redshift(ports: Mapping[str, int], folder: Path, state: State, s3_endpoint:
     return [
         sys.executable, "-m", "cloud_etl.local_aws.redshift", "--folder", str(folder / "redshift"),
         "--port", str(ports["port"]), "--s3-endpoint", s3_endpoint, "--s3-region", REGION,
-        "--s3-access-key-id", state.access_key_id, "--s3-secret-access-key", state.secret_access_key,
+        "--s3-access-key-id", state.access_key_id, "--s3-secret-file", str(folder / _S3_SECRET),
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloud_etl.errors import TargetError, UsageError
 from cloud_etl.local_aws import processes
-from cloud_etl.local_aws.parts import HOST, Part, check_installed, free_ports, parts_of, write_s3_identities
+from cloud_etl.local_aws.parts import HOST, Part, check_installed, free_ports, parts_of, write_s3_credentials
 from cloud_etl.local_aws.redshift.port import S3Settings
 from cloud_etl.local_aws.redshift.server import RedshiftServer
 from cloud_etl.local_aws.redshift.settings import ServerSettings
@@ -90,8 +90,7 @@ class LocalAws:
             check_installed(state.s3)
             (self._folder / ".gitignore").write_text(_IGNORE)
             (self._folder / "logs").mkdir(exist_ok=True)
-            if state.s3 == "seaweed":
-                write_s3_identities(self._folder, state)
+            write_s3_credentials(self._folder, state)
             parts = self._parts(state)
             for part in parts:
                 self._start(part, state)

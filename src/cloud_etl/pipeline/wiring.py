@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
+from cloud_etl.domain.environment import PROVIDED_JARS
 from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
 from cloud_etl.engines.s3a import s3a_jars, s3a_settings
@@ -88,7 +89,8 @@ class Wiring:
 
 def _anchored(engine: EngineSpec, root: Path) -> EngineSpec:
     """The engine with its folders below the project, where they are relative."""
-    names = [name for name in ("jars", "event_log") if "://" not in (getattr(engine, name) or "://")]
+    written = {name: getattr(engine, name) for name in ("jars", "event_log")}
+    names = [name for name, value in written.items() if value not in (None, PROVIDED_JARS) and "://" not in value]
     return engine.model_copy(update={name: str((root / getattr(engine, name)).resolve()) for name in names})
 
 

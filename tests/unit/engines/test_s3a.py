@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from pydantic import SecretStr
 
@@ -67,8 +65,20 @@ def test_jars_are_kept_below_the_cache_of_the_user(monkeypatch, tmp_path):
     settings = s3a_jars(EngineSpec(name="spark"))
     assert settings["spark.jars.ivy"] == str(tmp_path / "cloud-etl" / "jars")
     assert "org.apache.hadoop:hadoop-aws:" in settings["spark.jars.packages"]
-    assert settings["spark.jars.excludes"] == "software.amazon.awssdk:bundle"
+    assert "software.amazon.awssdk:bundle" in settings["spark.jars.excludes"].split(",")
 
 
-def test_a_folder_of_jars_is_all_that_is_taken():
-    assert s3a_jars(EngineSpec(name="spark", jars=str(Path("jars")))) == {}
+def test_the_committer_comes_with_its_jar(tmp_path):
+    protocol = "spark.sql.sources.commitProtocolClass"
+    fetched = s3a_jars(EngineSpec(name="spark"))
+    assert "org.apache.spark:spark-hadoop-cloud_2.13:" in fetched["spark.jars.packages"]
+    assert fetched["spark.hadoop.fs.s3a.committer.name"] == "magic"
+    assert fetched[protocol].endswith("PathOutputCommitProtocol")
+    spec = EngineSpec(name="spark", jars=str(tmp_path))
+    assert s3a_jars(spec) == {}
+    (tmp_path / "org.apache.spark_spark-hadoop-cloud_2.13-4.1.1.jar").touch()
+    assert s3a_jars(spec)[protocol] == fetched[protocol]
+
+
+def test_a_cluster_that_has_its_jars_keeps_its_committer():
+    assert s3a_jars(EngineSpec(name="spark", jars="provided")) == {}

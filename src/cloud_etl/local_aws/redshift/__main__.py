@@ -39,12 +39,11 @@ def _settings() -> ServerSettings:
     parser.add_argument("--s3-endpoint", required=True)
     parser.add_argument("--s3-region", default="us-east-1")
     parser.add_argument("--s3-access-key-id", default="local")
-    parser.add_argument("--s3-secret-access-key", default="local-secret")
+    # In a file, for everybody on the machine sees a command line.
+    parser.add_argument("--s3-secret-file", type=Path)
     given = parser.parse_args()
-    s3 = S3Settings(
-        given.s3_endpoint, given.s3_region,
-        access_key_id=given.s3_access_key_id, secret_access_key=given.s3_secret_access_key,
-    )  # fmt: skip
+    secret = {"secret_access_key": given.s3_secret_file.read_text()} if given.s3_secret_file else {}
+    s3 = S3Settings(given.s3_endpoint, given.s3_region, access_key_id=given.s3_access_key_id, **secret)
     return ServerSettings(given.folder, s3, given.port, given.database, given.user)
 
 
