@@ -1,92 +1,130 @@
-"""Integer arithmetic that stops at an overflow on every engine.
+"""Integer arithmetic that stops at an overflow on every engine, and expressions that give the same on every engine.
 
-Spark raises in ANSI mode, Sail wraps around without a word. So `a + b`, `a - b` and `a * b` over integers are computed
-in a wider type and cast back, which raises on both.
+Spark raises in ANSI mode, Sail wraps around without a word. So on Sail `a + b`, `a - b` and `a * b` over integers and
+`sum` over bigint are computed in a wider type and cast back, which raises; what cannot be looked into is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cloud_etl.engines.dialect import is_sail
 
+if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from sqlglot import exp
 
+# The type of a node's text in the engine's words; None where it cannot be told outside its surroundings.
+TypeOf = Callable[["exp.Expr"], str | None]
 # The product of two values of the type always fits the wider one: 2^126 has 38 digits.
 _WIDER = {"tinyint": "bigint", "smallint": "bigint", "int": "bigint", "bigint": "decimal(19,0)"}
 
 
-def checked_arithmetic(frame: DataFrame, expression: str, kind: str) -> Column:
-    """The expression as a column, with its integer arithmetic checked.
-
-    Left as it is where it cannot be rewritten safely: lambdas, and text that does not come back word for word
-    from the parser.
+def checked_arithmetic(frame: DataFrame, expression: str, label: str) -> Column:
+    """The expression as a column that gives what Spark gives, or stops.
 
     Args:
         frame: the frame whose columns it names.
         expression: Spark SQL that the engine has analysed already.
-        kind: its type, in the engine's words.
+        label: what it belongs to, for messages.
+
+    Raises:
+        ConfigError: it holds arithmetic that cannot be checked on this engine.
     """
-    from pyspark.errors import PySparkException
     from pyspark.sql import functions as F
 
     plain = F.expr(expression)
-    if not any(sign in expression for sign in "+-*"):
+    if not is_sail(frame.sparkSession):
         return plain
-
-    def types_of(texts: list[str]) -> list[str]:
-        return [found for _, found in frame.select(*(F.expr(t).alias(f"n{i}") for i, t in enumerate(texts))).dtypes]
-
-    try:
-        rewritten = _rewritten(expression, types_of)
-        if rewritten is None or types_of([rewritten]) != [kind]:
-            return plain
-    except PySparkException:
-        return plain
-    return F.expr(rewritten)
+    rewritten = rewrite_expression(expression, _types_in(frame), label)
+    return plain if rewritten is None else F.expr(rewritten)
 
 
-def _rewritten(expression: str, types_of: Callable[[list[str]], list[str]]) -> str | None:
-    import sqlglot
-    from sqlglot import errors, exp
+def rewrite_expression(expression: str, type_of: TypeOf, label: str) -> str | None:
+    """The expression with its arithmetic checked; None where it may stay as it is.
 
-    try:
-        tree = sqlglot.parse_one(expression, read="spark", into=exp.Condition)
-    except (errors.SqlglotError, RecursionError):
-        return None
-    nodes = list(tree.find_all(exp.Add, exp.Sub, exp.Mul))
-    if not nodes or not _comes_back(expression, tree):
-        return None
-    kinds = types_of([node.sql("spark") for node in nodes])
-    narrow = [(node, kind) for node, kind in zip(nodes, kinds, strict=True) if kind in _WIDER]
-    if not narrow:
+    Raises:
+        ConfigError: it holds arithmetic that cannot be checked.
+    """
+    from cloud_etl.transform.spark_sql import expression_tree, sql_of
+
+    tree = expression_tree(expression)
+    if tree is None:
+        if may_wrap(expression):
+            raise unchecked(label, expression)
         return None
     # A holder, so that the root can be replaced like any other node.
-    holder = exp.Paren(this=tree)
-    # From the leaves up: a replaced node takes its replaced operands along.
-    for node, kind in reversed(narrow):
-        node.replace(_checked(node, kind))
-    return str(holder.this.sql("spark"))
-
-
-def _checked(node: exp.Binary, kind: str) -> exp.Expr:
     from sqlglot import exp
 
-    def cast(value: exp.Expr, target: str) -> exp.Expr:
-        return exp.Cast(this=value, to=exp.DataType.build(target, dialect="spark"))
+    holder = exp.Paren(this=tree)
+    return sql_of(holder.this) if check_tree(holder, type_of, label) else None
 
+
+def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
+    """Replace what differs between engines, from the leaves up; whether anything was.
+
+    Raises:
+        ConfigError: a part cannot be checked.
+    """
+    from cloud_etl.transform.portable import replacement
+
+    changed = False
+    # A replaced node takes its replaced operands along.
+    for node in reversed(list(holder.walk(bfs=True))):
+        found = replacement(node, type_of, label)
+        if found is not None:
+            place, new = found
+            place.replace(new)
+            changed = True
+    return changed
+
+
+def may_wrap(text: str) -> bool:
+    """Whether a text that cannot be read as a tree may hold arithmetic over integers."""
+    return any(sign in text for sign in "+-*") or "sum" in text.lower()
+
+
+def widened(node: exp.Binary, kind: str) -> exp.Expr:
+    """A sum, difference or product computed in a wider type and cast back."""
     wide = _WIDER[kind]
-    result = type(node)(this=cast(node.this.copy(), wide), expression=cast(node.expression.copy(), wide))
-    return cast(result, kind)
+    return cast(type(node)(this=cast(node.this.copy(), wide), expression=cast(node.expression.copy(), wide)), kind)
 
 
-def _comes_back(expression: str, tree: exp.Expr) -> bool:
-    """Whether parser and generator agree on the text: what comes back changed may mean something else."""
-    from sqlglot.dialects.spark import Spark
+def wraps(kind: str) -> bool:
+    """Whether Sail's numbers of that type wrap around."""
+    return kind in _WIDER
 
-    first, second = (
-        [token.text.upper() for token in Spark().tokenize(text)] for text in (expression, tree.sql("spark"))
+
+def cast(value: exp.Expr, target: str) -> exp.Expr:
+    """`cast(value as target)`."""
+    from sqlglot import exp
+
+    return exp.Cast(this=value, to=exp.DataType.build(target, dialect="spark"))
+
+
+def unchecked(label: str, part: str) -> Exception:
+    """What is said of a part whose types cannot be told."""
+    from cloud_etl.transform.columns import config_error
+
+    return config_error(
+        f"{label}: {part!r} cannot be checked for integer overflow on the sail engine, which would wrap around; "
+        "cast one side to double or decimal, write it as a derive step of its own, or run on the spark engine"
     )
-    return first == second
+
+
+def _types_in(frame: DataFrame) -> TypeOf:
+    from pyspark.errors import PySparkException
+
+    from cloud_etl.transform.spark_sql import sql_of
+
+    # Without rows and without the steps before: the engine answers at once, however long the pipeline is.
+    empty = frame.sparkSession.createDataFrame([], frame.schema)
+
+    def type_of(node: exp.Expr) -> str | None:
+        try:
+            return empty.selectExpr(f"{sql_of(node)} AS n").dtypes[0][1]
+        except PySparkException:
+            return None
+
+    return type_of

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import FATE, Fate, column
+from cloud_etl.engines.marked_frame import FATE, Fate, column, compared
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
 
@@ -96,8 +96,8 @@ class Deduplicate(Step):
         from pyspark.sql import functions as F
 
         rows = frame.still_in()
-        compared = [_compared(rows, name).alias(name) for name in self._needed]
-        hashed = rows.select(self._hash(rows).alias(_HASH), *compared, ROW_ID)
+        needed = [compared(rows, name).alias(name) for name in self._needed]
+        hashed = rows.select(self._hash(rows).alias(_HASH), *needed, ROW_ID)
         counted = hashed.groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
@@ -145,7 +145,7 @@ class Deduplicate(Step):
             column(name).desc_nulls_last() if descending else column(name).asc_nulls_last()
             for name, descending in self._order
         ]
-        window = Window.partitionBy(first, *(_compared(rows, name) for name in self.keys))
+        window = Window.partitionBy(first, *(compared(rows, name) for name in self.keys))
         return F.row_number().over(window.orderBy(*order, F.col(ROW_ID).asc_nulls_last(), *ties))
 
     @property
@@ -159,15 +159,7 @@ class Deduplicate(Step):
     def _hash(self, rows: DataFrame) -> Column:
         from pyspark.sql import functions as F
 
-        return F.when(self._complete, F.hash(*(_compared(rows, name) for name in self.keys)))
-
-
-def _compared(rows: DataFrame, name: str) -> Column:
-    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows and hashes tell apart."""
-    from pyspark.sql import functions as F
-
-    is_double = dict(rows.dtypes)[name] in ("double", "float")
-    return column(name) + F.lit(0.0) if is_double else column(name)
+        return F.when(self._complete, F.hash(*(compared(rows, name) for name in self.keys)))
 
 
 def _footers(folder: Path, name: str) -> tuple[int, int]:

@@ -108,7 +108,8 @@ def _derived(frame: MarkedFrame, name: str, expression: str, label: str) -> Mark
         kind = frame.frame.select(F.expr(expression)).dtypes[0][1]
     if kind == "void":
         raise config_error(f"{label}: {expression!r} has no type; write cast(null as ...)")
-    value = checked_arithmetic(frame.frame, expression, kind)
+    value = checked_arithmetic(frame.frame, expression, label)
+    kind = frame.frame.select(value).dtypes[0][1]
     frame = frame.probing(label, value)
     old = column(name) if types.get(name) == kind else F.lit(None).cast(kind)
     changed = frame.frame.withColumn(name, F.when(frame.alive, value).otherwise(old))

@@ -43,7 +43,7 @@ class Filter(Step):
                 kind = frame.frame.select(F.expr(predicate)).dtypes[0][1]
             if kind != "boolean":
                 raise config_error(f"{label}: {predicate!r} is of type {kind}, not true or false")
-            value = checked_arithmetic(frame.frame, predicate, kind)
+            value = checked_arithmetic(frame.frame, predicate, label)
             frame = frame.probing(label, value)
             kept = F.coalesce(value, F.lit(False))
             frame = frame.mark(~kept, Fate(self.label, "filtered", name))
