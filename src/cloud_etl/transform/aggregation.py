@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.schema import ROWS_FOLDED
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import config_error, refuse_reserved, require
-from cloud_etl.transform.integers import checked_arithmetic
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 _HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
-# A loser is one bigint; below this many they are sent to every core instead of shuffling the whole frame to them.
-_BROADCAST_ROWS = 10_000_000
+# A loser is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
+# a JVM holds them twice, packed and as a hash table: up to here they take a tenth of the memory.
+_BROADCAST_BYTES_PER_ROW = 400
 
 
 class Deduplicate(Step):
@@ -90,9 +91,10 @@ class Deduplicate(Step):
         if not frame.row_ids_unique:
             return self._by_window(frame, fate)
         with engine_errors(f"{self.label} of {', '.join(self.keys)}", frame.probes):
-            return self._by_losers(frame, fate, context.work / f"deduplicate-{uuid4().hex[:12]}")
+            folder = context.work / f"deduplicate-{uuid4().hex[:12]}"
+            return self._by_losers(frame, fate, folder, context.run.memory_bytes)
 
-    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: Path, memory_bytes: int) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows = frame.still_in()
@@ -106,22 +108,24 @@ class Deduplicate(Step):
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
             suspects = read_files(session, [folder / "hashes"])
-            ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
+            if repeated * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
+                suspects = F.broadcast(suspects)
+            ranked = hashed.join(suspects, _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
             write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
-            frame = self._marked(frame, fate, folder / "surplus")
+            frame = self._marked(frame, fate, folder / "surplus", memory_bytes)
         else:
             frame = frame.mark(F.lit(False), fate)
         proven = () if incomplete else (frozenset(self.keys),)
         return replace(frame, unique_keys=(*frame.unique_keys, *proven))
 
-    def _marked(self, frame: MarkedFrame, fate: Fate, folder: Path) -> MarkedFrame:
+    def _marked(self, frame: MarkedFrame, fate: Fate, folder: Path, memory_bytes: int) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows, _ = _footers(folder, ROW_ID)
         if not rows:
             return frame.mark(F.lit(False), fate)
         surplus = read_files(frame.frame.sparkSession, [folder]).withColumn(_SURPLUS, F.lit(True))
-        if rows <= _BROADCAST_ROWS:
+        if rows * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
             surplus = F.broadcast(surplus)
         order = frame.frame.columns
         joined = frame.with_frame(frame.frame.join(surplus, ROW_ID, "left"))

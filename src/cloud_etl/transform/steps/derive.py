@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import Columns, checked, config_error, refuse_reserved, refuse_twins, require
-from cloud_etl.transform.integers import checked_arithmetic
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:

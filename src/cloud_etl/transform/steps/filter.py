@@ -9,8 +9,8 @@ from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import Fate
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import Columns, config_error
-from cloud_etl.transform.integers import checked_arithmetic
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE
+from cloud_etl.engines.sql.queries import checked_query
 from cloud_etl.transform.columns import Columns
 from cloud_etl.transform.port import Step
-from cloud_etl.transform.queries import checked_query
 from cloud_etl.transform.rebuilt import rebuilt
 
 if TYPE_CHECKING:

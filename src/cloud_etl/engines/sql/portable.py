@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cloud_etl.transform.columns import config_error
-from cloud_etl.transform.decimals import DecimalType, plain_number
-from cloud_etl.transform.integers import cast, unchecked, widened, wraps
-from cloud_etl.transform.spark_sql import expression_tree, sql_of
+from cloud_etl.engines.sql.decimals import DecimalType, plain_number
+from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
+from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
 
 if TYPE_CHECKING:
-    from cloud_etl.transform.integers import TypeOf
+    from cloud_etl.engines.sql.integers import TypeOf
 
 Found = tuple[exp.Expr, exp.Expr] | None
 _REAL = ("double", "float")
@@ -81,9 +80,7 @@ def _arithmetic(node: exp.Binary, type_of: TypeOf, label: str) -> Found:
     if wraps(kind) and kinds != ("date", "date"):
         return node, widened(node, kind)
     if isinstance(node, exp.Sub) and kinds[0] == kinds[1] == "date":
-        raise config_error(
-            f"{label}: the engines do not subtract dates alike; write datediff({sql_of(node.this)}, ...)"
-        )
+        raise refusal(f"{label}: the engines do not subtract dates alike; write datediff({sql_of(node.this)}, ...)")
     return _decimal(node, kinds, kind)
 
 
@@ -111,7 +108,7 @@ def _quotient(node: exp.Div, left: DecimalType, right: DecimalType) -> exp.Expr:
 def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     name, arguments = node.name.lower(), list(node.expressions)
     if name in _REFUSED:
-        raise config_error(f"{label}: {name} does not give the same on sail and spark; {_REFUSED[name]}")
+        raise refusal(f"{label}: {name} does not give the same on sail and spark; {_REFUSED[name]}")
     if name in ("datediff", "date_diff"):
         return _days(node, arguments, label)
     if name in ("sum", "avg", "mean") and len(arguments) == 1:
@@ -123,7 +120,7 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     if name == "date_trunc" and texts:
         form = _TRUNC.get(texts[0].lower())
     if name in ("hash", "xxhash64") and any((type_of(one) or "").startswith("decimal") for one in arguments):
-        raise config_error(f"{label}: {name} of a decimal is not the same on sail and spark; cast it to string before")
+        raise refusal(f"{label}: {name} of a decimal is not the same on sail and spark; cast it to string before")
     new = expression_tree(form.format(*texts)) if form else None
     return (node, new) if new is not None else None
 
@@ -133,7 +130,7 @@ def _days(node: exp.Anonymous, arguments: list[exp.Expr], label: str) -> Found:
         return node, cast(node.copy(), "int")
     unit = sql_of(arguments[0]).lower()
     if unit in _DATE_UNITS:
-        raise config_error(f"{label}: {node.name} by {unit} is not the same on sail and spark; write months_between")
+        raise refusal(f"{label}: {node.name} by {unit} is not the same on sail and spark; write months_between")
     return None
 
 

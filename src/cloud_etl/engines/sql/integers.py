@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.dialect import is_sail
+from cloud_etl.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -47,7 +48,7 @@ def rewrite_expression(expression: str, type_of: TypeOf, label: str) -> str | No
     Raises:
         ConfigError: it holds arithmetic that cannot be checked.
     """
-    from cloud_etl.transform.spark_sql import expression_tree, sql_of
+    from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
 
     tree = expression_tree(expression)
     if tree is None:
@@ -67,7 +68,7 @@ def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
     Raises:
         ConfigError: a part cannot be checked.
     """
-    from cloud_etl.transform.portable import replacement
+    from cloud_etl.engines.sql.portable import replacement
 
     changed = False
     # A replaced node takes its replaced operands along.
@@ -103,20 +104,23 @@ def cast(value: exp.Expr, target: str) -> exp.Expr:
     return exp.Cast(this=value, to=exp.DataType.build(target, dialect="spark"))
 
 
-def unchecked(label: str, part: str) -> Exception:
+def unchecked(label: str, part: str) -> ConfigError:
     """What is said of a part whose types cannot be told."""
-    from cloud_etl.transform.columns import config_error
-
-    return config_error(
+    return refusal(
         f"{label}: {part!r} cannot be checked for integer overflow on the sail engine, which would wrap around; "
         "cast one side to double or decimal, write it as a derive step of its own, or run on the spark engine"
     )
 
 
+def refusal(message: str) -> ConfigError:
+    """One finding of the engine, as the configuration error it is; no row has been read."""
+    return ConfigError([Problem(message)])
+
+
 def _types_in(frame: DataFrame) -> TypeOf:
     from pyspark.errors import PySparkException
 
-    from cloud_etl.transform.spark_sql import sql_of
+    from cloud_etl.engines.sql.spark_sql import sql_of
 
     # Without rows and without the steps before: the engine answers at once, however long the pipeline is.
     empty = frame.sparkSession.createDataFrame([], frame.schema)

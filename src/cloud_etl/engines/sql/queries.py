@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from cloud_etl.engines.dialect import is_sail
-from cloud_etl.transform.integers import TypeOf, check_tree, may_wrap, unchecked
-from cloud_etl.transform.spark_sql import query_tree, sql_of
+from cloud_etl.engines.sql.integers import TypeOf, check_tree, may_wrap, unchecked
+from cloud_etl.engines.sql.spark_sql import query_tree, sql_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

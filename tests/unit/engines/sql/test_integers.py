@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cloud_etl.engines.sql.integers import rewrite_expression
+from cloud_etl.engines.sql.spark_sql import expression_tree, query_tree, sql_of
 from cloud_etl.errors import ConfigError
-from cloud_etl.transform.integers import rewrite_expression
-from cloud_etl.transform.spark_sql import expression_tree, query_tree, sql_of
 
 
 def rewritten(expression: str, default: str | None = "int", **kinds: str | None) -> str | None:
