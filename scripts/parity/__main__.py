@@ -35,7 +35,7 @@ def main() -> int:
                     found += 1
                     sys.stdout.write(f"{told}\n{case}\n\n")
                     sys.stdout.flush()
-                if number % 100 == 99:
+                if number % 20 == 19:
                     sys.stderr.write(f"{number + 1} cases, {found} differ, {time.monotonic() - started:.0f} s\n")
     sys.stdout.write(f"{wanted.cases} cases, {found} differ\n")
     return 1 if found else 0

@@ -15,8 +15,8 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "double": ("0.0", "1.5", "2.5", "0.1", "1e300", "-1e-300", "1e10", "'nan'", "'inf'", "'-inf'", "123.456"),
     "decimal(12,2)": ("0", "1.50", "-0.01", "9999999999.99", "-9999999999.99", "2.50", "0.10", "12.00"),
     "decimal(38,10)": ("0", "0.0000000001", "-1.5", "1234567890123456789.0123456789", "12.5"),
-    "string": ("''", "'a'", "'A'", "' a '", "'1'", "'12.50'", "'1e2'", "' 7'", "'x=y'", "'ü…😀'", "'null'",
-               "'2024-02-30'", "'2024-02-29'", "'true'", "E'two\\nlines'", "'+3'", "'0x1'", "'1.5d'", "'-0'",
+    "string": ("''", "'a'", "'A'", "' a '", "'1'", "'12.50'", "' 7'", "'x=y'", "'ü…😀'", "'null'",
+               "'2024-02-30'", "'2024-02-29'", "'true'", "E'two\\nlines'", "'+3'", "'0x1'", "'-0'",
                "'9999999999999'"),
     "boolean": ("true", "false"),
     "date": ("'1970-01-01'", "'2024-02-29'", "'1582-10-04'", "'0001-01-01'", "'9999-12-31'", "'2023-12-31'"),
@@ -68,8 +68,8 @@ def make_case(number: int) -> Case:
     steps = tuple(
         step for _ in range(rng.randint(1, 5)) if (step := rng.choice(_STEPS)(rng, after, columns)) is not None
     )
-    checks = {json.dumps(_check(rng, after), sort_keys=True) for _ in range(rng.randint(0, 2))}
-    return Case(number, columns, rows, steps, tuple(map(json.loads, sorted(checks))), _outputs(rng, after))
+    checks = tuple({_label(check): check for _ in range(rng.randint(0, 2)) for check in [_check(rng, after)]}.values())
+    return Case(number, columns, rows, steps, checks, _outputs(rng, after))
 
 
 def _rows(rng: random.Random, columns: Columns) -> str:
@@ -214,6 +214,12 @@ def _check(rng: random.Random, after: Columns) -> Mapping[str, Any]:
     if found := _expression(rng, after, "boolean"):
         made.append({"expression": {"that": found[0], "name": "rule"}})
     return rng.choice(made)
+
+
+def _label(check: Mapping[str, Any]) -> str:
+    """What makes two checks the same one: they must not share a name."""
+    [(kind, body)] = check.items()
+    return f"{kind} {body.get('column') or body.get('columns')}"
 
 
 def _outputs(rng: random.Random, after: Columns) -> tuple[Mapping[str, Any], ...]:

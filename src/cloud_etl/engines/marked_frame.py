@@ -235,6 +235,14 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
+def compared(frame: DataFrame, name: str) -> Column:
+    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows, hashes and joins tell apart."""
+    from pyspark.sql import functions as F
+
+    is_double = dict(frame.dtypes)[name] in ("double", "float")
+    return column(name) + F.lit(0.0) if is_double else column(name)
+
+
 def _folder_value(name: str) -> Column:
     from pyspark.sql import functions as F
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.schema import ROWS_FOLDED
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import config_error, refuse_reserved, require
-from cloud_etl.transform.integers import checked_arithmetic
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -38,7 +38,7 @@ def folded(frame: DataFrame, spec: AggregateSpec, label: str) -> DataFrame:
     except ValueError as exc:
         raise config_error(str(exc)) from None
     with analysis_errors(label, frame.columns):
-        metrics = [_metric(frame, name, expression) for name, expression in spec.metrics.items()]
+        metrics = [_metric(frame, name, expression, label) for name, expression in spec.metrics.items()]
         groups = frame.groupBy(*(column(name) for name in spec.group_by))
         result = groups.agg(*metrics, F.count(F.lit(1)).alias(ROWS_FOLDED))
         _ = result.schema
@@ -57,8 +57,8 @@ def refuse_metric_names(spec: AggregateSpec, label: str) -> None:
             raise ValueError(f"{label}: {name!r} is a group column and a metric; rename one of them")
 
 
-def _metric(frame: DataFrame, name: str, expression: str) -> Column:
+def _metric(frame: DataFrame, name: str, expression: str, label: str) -> Column:
     from pyspark.sql import functions as F
 
-    kind = frame.agg(F.expr(expression)).dtypes[0][1]
-    return checked_arithmetic(frame, expression, kind).alias(name)
+    _ = frame.agg(F.expr(expression)).schema
+    return checked_arithmetic(frame, expression, label).alias(name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
 
@@ -39,4 +40,5 @@ class Expression(RowCheck):
         if found.typeName() != "boolean":
             message = f"check {self.label}: {self.that!r} gives {found.simpleString()}, not true or false"
             raise ConfigError([Problem(message)])
-        return Prepared(marked.frame, (~F.coalesce(F.expr(self.that), F.lit(False)),))
+        true = checked_arithmetic(marked.frame, self.that, f"check {self.label}")
+        return Prepared(marked.frame, (~F.coalesce(true, F.lit(False)),))

@@ -14,7 +14,7 @@ from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.marked_frame import column, compared
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import kind_of
@@ -72,7 +72,7 @@ class Unique(ComparingCheck):
         repeated = self._repeated_keys(marked, context)
         if repeated is None:
             return Prepared(marked.frame, (F.lit(False),))
-        frame = marked.frame.join(F.broadcast(repeated), self._same_key(repeated), "left")
+        frame = marked.frame.join(F.broadcast(repeated), self._same_key(marked.frame, repeated), "left")
         *keys, first = repeated.columns
         return Prepared(frame.drop(*keys), (F.col(ROW_ID) > F.col(first),), (first,))
 
@@ -80,7 +80,11 @@ class Unique(ComparingCheck):
         """Rows beyond the first of their key, by one aggregate."""
         from pyspark.sql import functions as F
 
-        keys = accepted.frame.where(self._whole_key).groupBy(*map(column, self.columns)).agg(F.count("*").alias("rows"))
+        keys = (
+            accepted.frame.where(self._whole_key)
+            .groupBy(*(compared(accepted.frame, name) for name in self.columns))
+            .agg(F.count("*").alias("rows"))
+        )
         with engine_errors(f"check {self.label}"):
             found = keys.where(F.col("rows") > 1).agg(F.sum(F.col("rows") - 1).alias("failed")).first()
         return int(found["failed"] or 0) if found else 0
@@ -94,7 +98,7 @@ class Unique(ComparingCheck):
         from pyspark.sql import functions as F
 
         folder = context.work / f"repeated-keys-{uuid4().hex[:12]}"
-        names = [column(name).alias(f"_key_{place}") for place, name in enumerate(self.columns)]
+        names = [compared(marked.frame, name).alias(f"_key_{place}") for place, name in enumerate(self.columns)]
         # Not where(alive): the engine would push it into the marks below, and their plan triples with each mark.
         first = F.min(F.when(marked.alive, F.col(ROW_ID))).alias("_first_row_id")
         keys = marked.frame.where(self._whole_key).groupBy(*names)
@@ -105,10 +109,9 @@ class Unique(ComparingCheck):
         files = [path for path, footer in zip(found, footers(found), strict=True) if footer.num_rows]
         return read_files(context.session, files) if files else None
 
-    def _same_key(self, repeated: DataFrame) -> Column:
-        return reduce(
-            and_, (column(own) == column(key) for own, key in zip(self.columns, repeated.columns[:-1], strict=True))
-        )
+    def _same_key(self, frame: DataFrame, repeated: DataFrame) -> Column:
+        pairs = zip(self.columns, repeated.columns[:-1], strict=True)
+        return reduce(and_, (compared(frame, own) == column(key) for own, key in pairs))
 
     def _numbered(self, marked: MarkedFrame) -> Prepared:
         """Number the rows of each key by a window, for frames in which several rows may share their _row_id."""
@@ -116,7 +119,8 @@ class Unique(ComparingCheck):
         from pyspark.sql import functions as F
 
         number = "_number_in_key"
-        window = Window.partitionBy(*map(column, self.columns), marked.alive).orderBy(ROW_ID)
+        keys = (compared(marked.frame, name) for name in self.columns)
+        window = Window.partitionBy(*keys, marked.alive).orderBy(ROW_ID)
         frame = marked.frame.withColumn(number, F.row_number().over(window))
         return Prepared(frame, (self._whole_key & (F.col(number) > 1),), (number,))
 
@@ -173,7 +177,8 @@ class References(RowCheck):
         keys = self._distinct_keys(context.references)
         self._refuse_mixed_types(marked.frame, keys)
         *referred, found = keys.columns
-        same = reduce(and_, (column(own) == column(key) for own, key in zip(self.columns_used, referred, strict=True)))
+        pairs = zip(self.columns_used, referred, strict=True)
+        same = reduce(and_, (compared(marked.frame, own) == column(key) for own, key in pairs))
         frame = marked.frame.join(F.broadcast(keys), same, "left").drop(*referred)
         whole = reduce(and_, (column(name).isNotNull() for name in self.columns_used))
         return Prepared(frame, (whole & column(found).isNull(),), (found,))
@@ -189,7 +194,7 @@ class References(RowCheck):
         # Named by the label: several checks may add their columns to one frame.
         names = [f"_key_{place}_{self.label}" for place, _ in enumerate(self.referred_columns)]
         pairs = zip(self.referred_columns, names, strict=True)
-        keys = frame.select(*(column(own).alias(name) for own, name in pairs)).distinct()
+        keys = frame.select(*(compared(frame, own).alias(name) for own, name in pairs)).distinct()
         whole = reduce(and_, (column(name).isNotNull() for name in names))
         return keys.where(whole).withColumn(f"_found_{self.label}", F.lit(True))
 

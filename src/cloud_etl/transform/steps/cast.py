@@ -16,12 +16,19 @@ from cloud_etl.transform.port import Step
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
-    from cloud_etl.domain.schema import ColumnType
+    from cloud_etl.domain.schema import ColumnType, Kind
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
 
 # Wide enough to hold any 64-bit integer and to show digits that a narrower type would lose.
 _EXACT = "decimal(38,18)"
+_DIGITS = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+# Texts in lower case that both engines read alike.
+_FORMS: Mapping[Kind, str] = {
+    "decimal": rf"\A[ \t\r\n]*{_DIGITS}[ \t\r\n]*\z",
+    "double": rf"\A[ \t\r\n]*(?:{_DIGITS}(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?|nan)[ \t\r\n]*\z",
+    "date": r"\A[ \t\r\n]*[0-9]{4}-[0-9]{2}-[0-9]{2}[ \t\r\n]*\z",
+}
 
 
 class Cast(Step):
@@ -42,7 +49,7 @@ class Cast(Step):
         checked(frame, self.types, self.label)
         for name, target in self.types.items():
             source = dict(frame.frame.dtypes)[name]
-            value = column(name).try_cast(target.spark)
+            value = _read(column(name), source, target)
             misfit = column(name).isNotNull() & (value.isNull() | _loses_digits(column(name), value, source, target))
             with analysis_errors(f"{self.label}.{name}", frame.columns):
                 _ = frame.frame.select(value).schema
@@ -56,6 +63,18 @@ class Cast(Step):
         require(self.types, columns, self.label)
         refuse_reserved(self.types, self.label)
         return {**columns, **self.types}
+
+
+def _read(value: Column, source: str, target: ColumnType) -> Column:
+    """The value in its new type, NULL where it does not fit.
+
+    Engines read more than digits as a number (1e2, 1.5d) and more than a date as a date, and not the same.
+    """
+    from pyspark.sql import functions as F
+
+    read = value.try_cast(target.spark)
+    form = _FORMS.get(target.kind) if source == "string" else None
+    return read if form is None else F.when(F.lower(value).rlike(form), read)
 
 
 def _loses_digits(old: Column, new: Column, source: str, target: ColumnType) -> Column:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import gathered, read_files, write_files
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import FATE, Fate, column
+from cloud_etl.engines.marked_frame import FATE, Fate, column, compared
 from cloud_etl.storage.parquet_footers import footers
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 _HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
-# A loser is one bigint; below this many they are sent to every core instead of shuffling the whole frame to them.
-_BROADCAST_ROWS = 10_000_000
+# A loser is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
+# a JVM holds them twice, packed and as a hash table: up to here they take a tenth of the memory.
+_BROADCAST_BYTES_PER_ROW = 400
 
 
 class Deduplicate(Step):
@@ -90,14 +91,15 @@ class Deduplicate(Step):
         if not frame.row_ids_unique:
             return self._by_window(frame, fate)
         with engine_errors(f"{self.label} of {', '.join(self.keys)}", frame.probes):
-            return self._by_losers(frame, fate, context.work / f"deduplicate-{uuid4().hex[:12]}")
+            folder = context.work / f"deduplicate-{uuid4().hex[:12]}"
+            return self._by_losers(frame, fate, folder, context.run.memory_bytes)
 
-    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: WorkPath) -> MarkedFrame:
+    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: WorkPath, memory_bytes: int) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows = frame.still_in()
-        compared = [_compared(rows, name).alias(name) for name in self._needed]
-        hashed = rows.select(self._hash(rows).alias(_HASH), *compared, ROW_ID)
+        needed = [compared(rows, name).alias(name) for name in self._needed]
+        hashed = rows.select(self._hash(rows).alias(_HASH), *needed, ROW_ID)
         counted = gathered(hashed.select(_HASH), _HASH).groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         # Rows without a whole key have no hash: they make the one group whose hash is null.
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
@@ -106,22 +108,24 @@ class Deduplicate(Step):
         repeated, incomplete = _footers(folder / "hashes", _HASH)
         if repeated > incomplete:
             suspects = read_files(session, [folder / "hashes"])
-            ranked = hashed.join(F.broadcast(suspects), _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
+            if repeated * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
+                suspects = F.broadcast(suspects)
+            ranked = hashed.join(suspects, _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
             write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
-            frame = self._marked(frame, fate, folder / "surplus")
+            frame = self._marked(frame, fate, folder / "surplus", memory_bytes)
         else:
             frame = frame.mark(F.lit(False), fate)
         proven = () if incomplete else (frozenset(self.keys),)
         return replace(frame, unique_keys=(*frame.unique_keys, *proven))
 
-    def _marked(self, frame: MarkedFrame, fate: Fate, folder: WorkPath) -> MarkedFrame:
+    def _marked(self, frame: MarkedFrame, fate: Fate, folder: WorkPath, memory_bytes: int) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows, _ = _footers(folder, ROW_ID)
         if not rows:
             return frame.mark(F.lit(False), fate)
         surplus = read_files(frame.frame.sparkSession, [folder]).withColumn(_SURPLUS, F.lit(True))
-        if rows <= _BROADCAST_ROWS:
+        if rows * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
             surplus = F.broadcast(surplus)
         order = frame.frame.columns
         joined = frame.with_frame(frame.frame.join(surplus, ROW_ID, "left"))
@@ -145,7 +149,7 @@ class Deduplicate(Step):
             column(name).desc_nulls_last() if descending else column(name).asc_nulls_last()
             for name, descending in self._order
         ]
-        window = Window.partitionBy(first, *(_compared(rows, name) for name in self.keys))
+        window = Window.partitionBy(first, *(compared(rows, name) for name in self.keys))
         return F.row_number().over(window.orderBy(*order, F.col(ROW_ID).asc_nulls_last(), *ties))
 
     @property
@@ -159,15 +163,7 @@ class Deduplicate(Step):
     def _hash(self, rows: DataFrame) -> Column:
         from pyspark.sql import functions as F
 
-        return F.when(self._complete, F.hash(*(_compared(rows, name) for name in self.keys)))
-
-
-def _compared(rows: DataFrame, name: str) -> Column:
-    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows and hashes tell apart."""
-    from pyspark.sql import functions as F
-
-    is_double = dict(rows.dtypes)[name] in ("double", "float")
-    return column(name) + F.lit(0.0) if is_double else column(name)
+        return F.when(self._complete, F.hash(*(compared(rows, name) for name in self.keys)))
 
 
 def _footers(folder: WorkPath, name: str) -> tuple[int, int]:

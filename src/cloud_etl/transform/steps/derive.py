@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import Columns, checked, config_error, refuse_reserved, refuse_twins, require
-from cloud_etl.transform.integers import checked_arithmetic
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _derived(frame: MarkedFrame, name: str, expression: str, label: str) -> Mark
         kind = frame.frame.select(F.expr(expression)).dtypes[0][1]
     if kind == "void":
         raise config_error(f"{label}: {expression!r} has no type; write cast(null as ...)")
-    value = checked_arithmetic(frame.frame, expression, kind)
+    value = checked_arithmetic(frame.frame, expression, label)
+    kind = frame.frame.select(value).dtypes[0][1]
     frame = frame.probing(label, value)
     old = column(name) if types.get(name) == kind else F.lit(None).cast(kind)
     changed = frame.frame.withColumn(name, F.when(frame.alive, value).otherwise(old))

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import Fate
+from cloud_etl.engines.sql.integers import checked_arithmetic
 from cloud_etl.transform.columns import Columns, config_error
-from cloud_etl.transform.integers import checked_arithmetic
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Filter(Step):
                 kind = frame.frame.select(F.expr(predicate)).dtypes[0][1]
             if kind != "boolean":
                 raise config_error(f"{label}: {predicate!r} is of type {kind}, not true or false")
-            value = checked_arithmetic(frame.frame, predicate, kind)
+            value = checked_arithmetic(frame.frame, predicate, label)
             frame = frame.probing(label, value)
             kept = F.coalesce(value, F.lit(False))
             frame = frame.mark(~kept, Fate(self.label, "filtered", name))

@@ -13,7 +13,7 @@ from pydantic import Field
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.engines.failures import engine_errors
-from cloud_etl.engines.marked_frame import Fate, column
+from cloud_etl.engines.marked_frame import Fate, column, compared
 from cloud_etl.errors import StepFailedError
 from cloud_etl.transform.columns import Columns, checked, config_error, refuse_reserved, refuse_twins, require
 from cloud_etl.transform.port import Step
@@ -91,7 +91,7 @@ class Join(Step):
                 "would multiply. Nothing was published; deduplicate the reference, or set on_fan_out: allow."
             )
         side = F.broadcast(reference) if rows <= _BROADCAST_ROWS else reference
-        same = [column(own) == F.col(f"{_KEY}{place}") for place, own in enumerate(self._keys)]
+        same = [compared(frame.frame, own) == F.col(f"{_KEY}{place}") for place, own in enumerate(self._keys)]
         joined = frame.with_frame(frame.frame.join(side, reduce(and_, same), "left"))
         if self.how == "inner":
             fate = Fate(self.label, "filtered", f"{self.kind}.{self.with_}.unmatched")
@@ -119,7 +119,7 @@ class Join(Step):
         except ValueError as exc:
             raise config_error(str(exc)) from None
         self._refuse_mixed_types(frame.frame, source)
-        keys = [column(name).alias(f"{_KEY}{place}") for place, name in enumerate(self._keys.values())]
+        keys = [compared(source, name).alias(f"{_KEY}{place}") for place, name in enumerate(self._keys.values())]
         added = [column(name).alias(self.prefix + name) for name in taken]
         return source.select(*keys, *added, F.lit(True).alias(_FOUND))
 

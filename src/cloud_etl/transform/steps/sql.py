@@ -9,11 +9,14 @@ from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE
+from cloud_etl.engines.sql.queries import checked_query
 from cloud_etl.transform.columns import Columns
 from cloud_etl.transform.port import Step
 from cloud_etl.transform.rebuilt import rebuilt
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
 
@@ -41,11 +44,18 @@ class Sql(Step):
         query = self.query.strip().rstrip(";")
         with analysis_errors(self.label, frame.columns):
             frame.frame.drop(FATE).createTempView(view)
-            # In brackets, so that it can be nothing but a query; the line end closes a trailing comment.
-            result = context.session.sql(f"WITH input AS (SELECT * FROM {view}) SELECT * FROM (\n{query}\n)")
+            names = _result(context.session, query, view).columns
+            query = checked_query(context.session, query, view, self.label)
+            # A column without a name is called by its text, which may be another now.
+            result = _result(context.session, query, view).toDF(*names)
             _ = result.schema
         return rebuilt(result, self.label)
 
     def columns_after(self, columns: Columns) -> Columns | None:
         """Known to the engine alone."""
         return None
+
+
+def _result(session: SparkSession, query: str, view: str) -> DataFrame:
+    # In brackets, so that it can be nothing but a query; the line end closes a trailing comment.
+    return session.sql(f"WITH input AS (SELECT * FROM {view}) SELECT * FROM (\n{query}\n)")

@@ -1,0 +1,1 @@
+"""Spark SQL that gives the same on every engine."""

@@ -1,0 +1,178 @@
+"""What Sail computes otherwise than Spark, written so that it gives the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from cloud_etl.engines.sql.decimals import DecimalType, plain_number
+from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
+from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
+
+if TYPE_CHECKING:
+    from cloud_etl.engines.sql.integers import TypeOf
+
+Found = tuple[exp.Expr, exp.Expr] | None
+_REAL = ("double", "float")
+# A sum of decimals has ten digits more; up to here they are within 38.
+_SAFE = 28
+# Sail gives other values, or none where Spark gives some.
+_REFUSED = {
+    "hypot": "write sqrt(a * a + b * b)", "rint": "write round(x)", "conv": "use hex or bin",
+    "to_json": "cast to text before", "to_csv": "write concat_ws", "sentences": "write split",
+    "bround": "write round", "factorial": "write it as a join", "width_bucket": "write case when",
+    "json_array_length": "use get_json_object", "timestamp_seconds": "write timestamp_micros(x * 1000000)",
+    "timestamp_millis": "write timestamp_micros(x * 1000)",
+}  # fmt: skip
+# A function and the number of its arguments: what gives the same.
+_FORMS = {
+    ("nvl", 2): "coalesce({0}, {1})",
+    ("ifnull", 2): "coalesce({0}, {1})",
+    ("zeroifnull", 1): "coalesce({0}, 0)",
+    ("nvl2", 3): "CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END",
+    ("isnan", 1): "(({0}) IS NOT NULL AND isnan({0}))",
+    ("string", 1): "CAST({0} AS STRING)",
+    ("regexp_count", 2): "CAST(regexp_count({0}, {1}) AS INT)",
+}
+# Sail's own takes nanoseconds, which end in the years 1677 and 2262.
+_TRUNC = {
+    f"'{unit}'": f"CAST(trunc(CAST({{1}} AS DATE), '{unit}') AS TIMESTAMP)"
+    for unit in ("week", "month", "quarter", "year")
+} | {"'day'": "CAST(CAST({1} AS DATE) AS TIMESTAMP)"}
+_DATE_UNITS = ("month", "quarter", "year")
+
+
+def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
+    """What to put where, so that a node gives on Sail what it gives on Spark; None where it does already.
+
+    Args:
+        node: its operands have been looked at before it.
+        type_of: tells the type of a node.
+        label: what it belongs to, for messages.
+
+    Raises:
+        ConfigError: it cannot be checked, or has no form that gives the same.
+    """
+    if isinstance(node, exp.Add | exp.Sub | exp.Mul):
+        return _arithmetic(node, type_of, label)
+    if isinstance(node, exp.Div | exp.Mod):
+        return _decimal(node, _kinds(node, type_of), type_of(node))
+    if isinstance(node, exp.Anonymous):
+        return _function(node, type_of, label)
+    return None
+
+
+def _kinds(node: exp.Binary, type_of: TypeOf) -> tuple[str | None, str | None]:
+    return type_of(node.this), type_of(node.expression)
+
+
+def _arithmetic(node: exp.Binary, type_of: TypeOf, label: str) -> Found:
+    if isinstance(node.this, exp.Star) or isinstance(node.expression, exp.Interval):
+        return None
+    kind, kinds = type_of(node), _kinds(node, type_of)
+    if kind is None:
+        sides = (node.this, node.expression)
+        safe = any(isinstance(side, exp.Cast) and side.is_type("double", "float", "decimal") for side in sides)
+        if safe:
+            return None
+        raise unchecked(label, sql_of(node))
+    if wraps(kind) and kinds != ("date", "date"):
+        return node, widened(node, kind)
+    if isinstance(node, exp.Sub) and kinds[0] == kinds[1] == "date":
+        raise refusal(f"{label}: the engines do not subtract dates alike; write datediff({sql_of(node.this)}, ...)")
+    return _decimal(node, kinds, kind)
+
+
+def _decimal(node: exp.Binary, kinds: tuple[str | None, str | None], kind: str | None) -> Found:
+    if kind is None or not kind.startswith("decimal") or any(one is None or one in _REAL for one in kinds):
+        return None
+    left = DecimalType.of(kinds[0] or "", plain_number(sql_of(node.this)))
+    right = DecimalType.of(kinds[1] or "", plain_number(sql_of(node.expression)))
+    if left is None or right is None:
+        return None
+    if isinstance(node, exp.Div):
+        return node, _quotient(node, left, right)
+    wanted = {exp.Mul: left.times, exp.Mod: left.modulo}.get(type(node), left.plus)(right)
+    return None if str(wanted) == kind else (node, cast(node.copy(), str(wanted)))
+
+
+def _quotient(node: exp.Div, left: DecimalType, right: DecimalType) -> exp.Expr:
+    """Sail cuts four digits after the dividend's last: it gets as many as leave one to round by."""
+    wanted = left.over(right)
+    scale = max(left.scale, wanted.scale - 3)
+    dividend = cast(node.this.copy(), str(DecimalType(min(38, left.whole + scale), scale)))
+    return cast(exp.Div(this=dividend, expression=node.expression.copy()), str(wanted))
+
+
+def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
+    name, arguments = node.name.lower(), list(node.expressions)
+    if name in _REFUSED:
+        raise refusal(f"{label}: {name} does not give the same on sail and spark; {_REFUSED[name]}")
+    if name in ("datediff", "date_diff"):
+        return _days(node, arguments, label)
+    if name in ("sum", "avg", "mean") and len(arguments) == 1:
+        return _folded(node, name, type_of, label)
+    if name == "round" and arguments:
+        return _rounded(node, arguments, type_of(arguments[0]))
+    texts = [sql_of(one) for one in arguments]
+    form = _FORMS.get((name, len(texts)))
+    if name == "date_trunc" and texts:
+        form = _TRUNC.get(texts[0].lower())
+    if name in ("hash", "xxhash64") and any((type_of(one) or "").startswith("decimal") for one in arguments):
+        raise refusal(f"{label}: {name} of a decimal is not the same on sail and spark; cast it to string before")
+    new = expression_tree(form.format(*texts)) if form else None
+    return (node, new) if new is not None else None
+
+
+def _days(node: exp.Anonymous, arguments: list[exp.Expr], label: str) -> Found:
+    if len(arguments) == 2:
+        return node, cast(node.copy(), "int")
+    unit = sql_of(arguments[0]).lower()
+    if unit in _DATE_UNITS:
+        raise refusal(f"{label}: {node.name} by {unit} is not the same on sail and spark; write months_between")
+    return None
+
+
+def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:
+    [argument] = node.expressions
+    value = argument.expressions[0] if isinstance(argument, exp.Distinct) else argument
+    kind = type_of(value)
+    if kind is None:
+        raise unchecked(label, sql_of(node))
+    if name == "sum" and wraps(kind):
+        inner, outer = "decimal(38,0)", "bigint"
+    elif name != "sum" and (found := DecimalType.of(kind)) and kind.startswith("decimal") and found.precision < 34:
+        inner = str(DecimalType(found.precision + 1, found.scale + 1))
+        outer = str(DecimalType(found.precision + 4, found.scale + 4))
+    elif name == "sum" and (found := DecimalType.of(kind)) and kind.startswith("decimal") and found.precision > _SAFE:
+        return _bounded(node, value, found.scale)
+    else:
+        return None
+    value.replace(cast(value.copy(), inner))
+    place = _whole(node)
+    return place, cast(place.copy(), outer)
+
+
+def _bounded(node: exp.Anonymous, value: exp.Expr, scale: int) -> Found:
+    """A sum of decimals that may need more than 38 digits, where Sail wraps around: its double must fit the type."""
+    place = _whole(node)
+    exact = place.copy()
+    value.replace(cast(value.copy(), "double"))
+    fits = exp.Is(this=cast(place.copy(), f"decimal(38,{scale})"), expression=exp.Null())
+    return place, exp.Case(ifs=[exp.If(this=fits, true=exp.Null())], default=exact)
+
+
+def _whole(node: exp.Expr) -> exp.Expr:
+    """Of `sum(x) filter (where ...) over (...)` everything."""
+    while isinstance(node.parent, exp.Filter | exp.Window | exp.IgnoreNulls) and node.parent.this is node:
+        node = node.parent
+    return node
+
+
+def _rounded(node: exp.Anonymous, arguments: list[exp.Expr], kind: str | None) -> Found:
+    digits = sql_of(arguments[1]) if len(arguments) > 1 else "0"
+    found = DecimalType.of(kind or "")
+    if not (kind or "").startswith("decimal") or found is None or not plain_number(digits):
+        return None
+    return node, cast(node.copy(), str(found.rounded(int(digits))))

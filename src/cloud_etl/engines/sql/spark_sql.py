@@ -1,0 +1,65 @@
+"""Spark SQL as a tree whose text comes back as it was written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import ClassVar
+
+import sqlglot
+from sqlglot import errors, exp
+from sqlglot.dialects.spark import Spark
+
+# Written another way by the generator, with the same meaning: x::int, date '...', 2L, !=, ==, <=>, !, position(a in b).
+_SUGAR = frozenset({"::", "!=", "==", "<=>", "!", "DATE", "TIMESTAMP", "POSITION", "IN", "L", "D", "S", "BD", "Y", "F"})
+_PLAIN = frozenset({
+    "CAST", "AS", "(", ")", ",", "<>", "=", "NOT", "IS", "DISTINCT", "FROM", "LOCATE", "DATE", "TIMESTAMP", "INT",
+    "BIGINT", "DOUBLE", "SMALLINT", "TINYINT", "FLOAT", "DECIMAL", "STRING", "BOOLEAN",
+})  # fmt: skip
+_KEPT = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "OVERLAY")
+
+
+class _Verbatim(Spark):
+    """Spark SQL whose functions keep the names they were written with."""
+
+    class Parser(Spark.Parser):  # type: ignore[valid-type, misc]  # made by a metaclass
+        """Knows the functions with a grammar of their own alone."""
+
+        FUNCTIONS: ClassVar[dict[str, object]] = {}
+        FUNCTION_PARSERS = {name: Spark.Parser.FUNCTION_PARSERS[name] for name in _KEPT}  # noqa: RUF012 - as the base
+
+
+def expression_tree(text: str) -> exp.Expr | None:
+    """An expression as a tree; None where it cannot be read, or its text would not come back."""
+    return _tree(text, exp.Condition)
+
+
+def query_tree(text: str) -> exp.Expr | None:
+    """A SELECT as a tree; None where it cannot be read, or its text would not come back."""
+    tree = _tree(text, None)
+    return tree if isinstance(tree, exp.Query) else None
+
+
+def sql_of(tree: exp.Expr) -> str:
+    """The text of a tree."""
+    return tree.sql(_Verbatim, normalize_functions=False)
+
+
+def _tree(text: str, kind: type[exp.Expr] | None) -> exp.Expr | None:
+    try:
+        tree: exp.Expr = sqlglot.parse_one(text, dialect=_Verbatim, into=kind)
+    except (errors.SqlglotError, RecursionError):
+        return None
+    return tree if _comes_back(text, sql_of(tree)) else None
+
+
+def _comes_back(text: str, made: str) -> bool:
+    """Whether the generated text differs in sugar only: what comes back changed may mean something else."""
+    before, after = _words(text), _words(made)
+    if before == after:
+        return True
+    lost, gained = Counter(before) - Counter(after), Counter(after) - Counter(before)
+    return set(lost) <= _SUGAR and set(gained) <= _PLAIN
+
+
+def _words(text: str) -> list[str]:
+    return [token.text.upper() for token in _Verbatim().tokenize(text)]
