@@ -41,6 +41,13 @@ def test_unique_lets_keys_with_a_null_pass(lab):
     assert outcome.ids("pair") == [3]
 
 
+@pytest.mark.parametrize("on_fail", ["reject", "warn"])
+def test_zero_and_minus_zero_are_one_key(lab, on_fail):
+    sql = "SELECT * FROM (VALUES (0.0::DOUBLE), ('-0.0'::DOUBLE), (1.0::DOUBLE)) AS t(k)"
+    outcome = lab.judge(sql, {"unique": {"columns": ["k"], "on_fail": on_fail}})
+    assert outcome.check.rows_failed == 1
+
+
 def test_unique_warns_with_the_count_of_rows_beyond_the_first(lab):
     outcome = lab.judge(rows_of(7, 8, 7, 7, None, None), {"unique": {"columns": ["k"], "on_fail": "warn"}})
     assert outcome.check.rows_failed == 2

@@ -124,6 +124,38 @@ def test_integer_arithmetic_does_not_wrap_around(lab):
         lab.write(wide, {"derive": {"c": "a + 1"}})
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select a + a as b from input",
+        "with t as (select a * 2 as q from input) select q from t",
+        "select sum(cast(a as bigint) * 4294967296) as s from input",
+        "select x.a * y.a as p from input x join input y on x.a = y.a",
+        "select sum(w) over () as s from (select 9223372036854775807 as w from input)",
+    ],
+)
+def test_a_query_does_not_wrap_around(lab, query):
+    rows = lab.values("a", "(2147483647::INTEGER)", "(2147483647)")
+    with pytest.raises(StepFailedError, match=r"number that its type cannot hold|stopped with"):
+        lab.write(rows, {"sql": query})
+
+
+def test_decimals_are_divided_and_averaged_alike(lab):
+    rows = lab.values("a, b", "(0.05::DECIMAL(12,2), 3.00::DECIMAL(12,2))", "(NULL, 1.00)")
+    out = lab.write(
+        rows, {"derive": {"c": "a / 3", "d": "a / b", "e": "round(a)", "f": "nvl(a, 0)"}}, {"select": list("cdef")}
+    )
+    assert list(out.types.values()) == ["DECIMAL(16,6)", "DECIMAL(27,15)", "DECIMAL(11,0)", "DECIMAL(12,2)"]
+    assert out.rows()[0][:2] == (Decimal("0.016667"), Decimal("0.016666666666667"))
+
+
+def test_text_is_cast_in_one_way_on_every_engine(lab):
+    rows = lab.values("a, b, c", "('12.5', '1e2', '2024-05-10')", "('1e2', '1.5d', '2024-05-10T12:00:00')")
+    out = lab.write(rows, {"cast": {"a": "decimal(12,2)", "b": "double", "c": "date"}})
+    assert out.rows("a, b, c") == [(Decimal("12.50"), 100.0, date(2024, 5, 10))]
+    assert out.dropped == {"cast.a": 1, "cast.b": 0, "cast.c": 0}
+
+
 def test_an_overflow_inside_a_comparison_stops_or_gives_the_true_answer_and_never_a_wrapped_one(lab, engine):
     wide = "SELECT 9223372036854775807::BIGINT AS a"
     rule = {"filter": {"r": "a * 2 > 0"}}
