@@ -236,11 +236,16 @@ def quoted(name: str) -> str:
 
 
 def compared(frame: DataFrame, name: str) -> Column:
-    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows, hashes and joins tell apart."""
+    """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows, hashes and joins tell apart.
+
+    Texts of some functions, md5 among them, are of a kind that Sail's hash does not take before they are cast.
+    """
     from pyspark.sql import functions as F
 
-    is_double = dict(frame.dtypes)[name] in ("double", "float")
-    return column(name) + F.lit(0.0) if is_double else column(name)
+    kind = dict(frame.dtypes)[name]
+    if kind == "string":
+        return column(name).cast("string")
+    return column(name) + F.lit(0.0) if kind in ("double", "float") else column(name)
 
 
 def _folder_value(name: str) -> Column:

@@ -13,7 +13,7 @@ from cloud_etl.errors import CloudEtlError, ConfigError, DiskSpaceError, EngineE
 class FakeFrame:
     """Stands for a probe's frame: it fails when it is computed, or does not."""
 
-    columns = ("value",)
+    dtypes = (("value", "bigint"),)
 
     def __init__(self, error: PySparkException | None = None) -> None:
         self._error = error
@@ -29,9 +29,10 @@ class FakeFrame:
 
 @pytest.fixture(autouse=True)
 def no_engine(monkeypatch):
-    """The hash of a column needs a session only to be computed; here nothing is."""
+    """Columns and their hash need a session, though nothing is computed here."""
     import pyspark.sql.functions as F
 
+    monkeypatch.setattr(F, "col", lambda name: name)
     monkeypatch.setattr(F, "max", lambda column: column)
     monkeypatch.setattr(F, "hash", lambda *columns: columns)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 _HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
 # A loser is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
-# a JVM holds them twice, packed and as a hash table: up to here they take a tenth of the memory.
+# a JVM holds them twice, packed and as a hash table; this is a cautious guess of what both take.
 _BROADCAST_BYTES_PER_ROW = 400
 
 
