@@ -41,11 +41,42 @@ class FileRef:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSlice:
+    """Some bytes of a source object; where it is read by them, they are whole lines.
+
+    Attributes:
+        start: offset of the first byte in the stored object.
+        end: offset behind the last one.
+        line: number of the first line in the whole file, from 1.
+        position: byte offset of that line in the whole file's text.
+        head_bytes: bytes at the object's beginning that tell its header; 0 where the slice itself begins there.
+    """
+
+    start: int
+    end: int
+    line: int = 1
+    position: int = 0
+    head_bytes: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A source object whose bytes can be read from a path on this machine."""
+    """A source object whose bytes can be read from a path on this machine.
+
+    Attributes:
+        slice: what of the object is at the path; all of it without.
+        head: where the object's first bytes are, for a slice that lacks them.
+    """
 
     ref: FileRef
     path: Path
+    slice: FileSlice | None = None
+    head: Path | None = None
 
 
 def batch_id(files: Iterable[FileRef]) -> str:

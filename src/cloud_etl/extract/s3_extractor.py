@@ -7,11 +7,12 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.files import FileRef, LocalFile
+from cloud_etl.domain.files import FileRef, FileSlice, LocalFile
 from cloud_etl.errors import DiskSpaceError, SourceError
 from cloud_etl.extract.listing import Selection
 from cloud_etl.extract.source_path import SourcePlace, source_place
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _PARALLEL_FILES = 8
 # Room on the disk per stored byte: staged Parquet and the written frame, for compressed and for plain sources alike.
 _WORK_PER_BYTE = 2
+_RANGE_BYTES = 8 << 20
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._=-]")
 
 
@@ -80,6 +82,21 @@ class S3Extractor:
             raise
         finally:
             pool.shutdown()
+
+    def download_slice(self, file: FileRef, part: FileSlice) -> LocalFile:
+        """Give a slice of a file a path on this machine, and the file's head one of its own where the slice lacks it.
+
+        Raises:
+            DiskSpaceError: the scratch folder has no room; nothing was downloaded.
+            ObjectChangedError: the object was overwritten since it was listed.
+            TemporaryError: the connection failed for good.
+        """
+        self._check_disk([replace(file, size_bytes=part.size_bytes + part.head_bytes)], copies=1)
+        folder = self._run.scratch / "download"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self._copy_range(file, (part.start, part.end), folder / "slice")
+        head = self._copy_range(file, (0, part.head_bytes), folder / "head") if part.head_bytes else None
+        return LocalFile(file, path, part, head)
 
     def validate(self, local: Sequence[LocalFile], indexes: Sequence[int] | None = None) -> Batch:
         """Read the files into typed Parquet, every record that does not fit into the rejects.
@@ -138,6 +155,12 @@ class S3Extractor:
         target = folder / f"{number:06d}-{name}"
         self.store.download(file, target, on_bytes)
         return LocalFile(file, target)
+
+    def _copy_range(self, file: FileRef, span: tuple[int, int], target: Path) -> Path:
+        with target.open("wb") as copy:
+            for start in range(*span, _RANGE_BYTES):
+                copy.write(self.store.read_range(file, start, min(start + _RANGE_BYTES, span[1])))
+        return target
 
     def _check_disk(self, files: Sequence[FileRef], copies: int) -> None:
         scratch = next(path for path in (self._run.scratch, *self._run.scratch.parents) if path.exists())

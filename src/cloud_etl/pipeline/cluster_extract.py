@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.files import batch_id
 from cloud_etl.domain.run import Batch
 from cloud_etl.engines.spark_settings import shown
-from cloud_etl.extract.cluster import Places, read_on_cluster
+from cloud_etl.extract.cluster import ClusterReader, Places
 from cloud_etl.pipeline.reach import require_reach
 from cloud_etl.storage.address import StoreAddress
 from cloud_etl.storage.store_path import StorePath
@@ -50,7 +50,7 @@ class ClusterExtract:
         require_reach(session, self._work, shown(engine.master or "the cluster"))
         parts.progress.files(len(files), sum(file.size_bytes for file in files))
         places = Places(self._address(source), self._address(self._work.store), self._work.key)
-        found = read_on_cluster(session, files, self._spec, self._run, places, parts.progress)
+        found = ClusterReader(session, self._spec, self._run, places).read(files, parts.progress)
         source.remember_fingerprints()
         refs = tuple(files)
         return Batch(

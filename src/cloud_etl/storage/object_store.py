@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cloud_etl.domain.files import FileRef
-from cloud_etl.errors import SourceError
+from cloud_etl.errors import ObjectChangedError, SourceError
 from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
@@ -216,6 +216,20 @@ class ObjectStore(ABC):
         Raises:
             SourceError: there is no such object, or it may not be read; in S3 when it is first read.
         """
+
+    def read_range(self, ref: FileRef, start: int, end: int) -> bytes:
+        """Some bytes of an object as it was listed; in a folder only `verify` tells whether it still is.
+
+        Raises:
+            ObjectChangedError: the object was overwritten since it was listed.
+            SourceError: the object may not be read.
+        """
+        with self.reader(ref.key, ref.size_bytes) as file:
+            file.seek(start)
+            data = file.read(end - start)
+        if len(data) != end - start:
+            raise ObjectChangedError(f"{ref.uri} was overwritten after it was listed. Run again.")
+        return data
 
     def copy(self, source: StorePath, key: str) -> None:
         """Copy an object of this or another store to a key, whole or not at all; on the server where both are in S3.

@@ -47,6 +47,33 @@ def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnByt
             pool.shutdown(cancel_futures=True)
 
 
+def chunks(client: Client, path: str, ref: FileRef, span: tuple[int, int]) -> Iterator[Buffer]:
+    """The bytes of an object from one offset to before another, in the order in which they come.
+
+    Raises:
+        ObjectChangedError: the object has another etag or length than when it was listed.
+        TemporaryError: the connection was cut more often than makes sense to resume.
+    """
+    import obstore
+
+    options: GetOptions = {"range": span}
+    if ref.etag:
+        options["if_match"] = ref.etag
+    left = span[1] - span[0]
+    with s3_errors(ref.uri, SourceError):
+        answer = obstore.get(client, path, options=options)
+        # Not every S3-compatible server heeds If-Match and Range; what it says it sent is looked at as well.
+        if answer.meta["size"] != ref.size_bytes or ref.etag not in (None, answer.meta["e_tag"]):
+            raise ObjectChangedError(f"{ref.uri} was overwritten after it was listed. Run again.")
+        if tuple(answer.range) != span:
+            raise SourceError(f"{ref.uri}: the server answered with another range of bytes than was asked for.")
+        for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
+            left -= len(memoryview(chunk))
+            yield chunk
+    if left:
+        raise TemporaryError(f"{ref.uri}: the body ended {left} bytes early. Try again later.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Download:
     client: Client
@@ -61,27 +88,8 @@ class _Download:
         end = min(start + RANGE_BYTES, self.ref.size_bytes)
         if position == end:
             return
-        for chunk in self._stream(position, end):
+        for chunk in chunks(self.client, self.path, self.ref, (position, end)):
             position += self._store(chunk, position)
-        if position != end:
-            raise TemporaryError(f"{self.ref.uri}: the body ended {end - position} bytes early. Try again later.")
-
-    def _stream(self, start: int, end: int) -> Iterator[Buffer]:
-        import obstore
-
-        options: GetOptions = {"range": (start, end)}
-        if self.ref.etag:
-            options["if_match"] = self.ref.etag
-        with s3_errors(self.ref.uri, SourceError):
-            answer = obstore.get(self.client, self.path, options=options)
-            # Not every S3-compatible server heeds If-Match and Range; what it says it sent is looked at as well.
-            if answer.meta["size"] != self.ref.size_bytes or self.ref.etag not in (None, answer.meta["e_tag"]):
-                raise ObjectChangedError(f"{self.ref.uri} was overwritten after it was listed. Run again.")
-            if tuple(answer.range) != (start, end):
-                raise SourceError(
-                    f"{self.ref.uri}: the server answered with another range of bytes than was asked for."
-                )
-            yield from answer.stream(min_chunk_size=_CHUNK_BYTES)
 
     def _store(self, chunk: Buffer, position: int) -> int:
         view = memoryview(chunk)

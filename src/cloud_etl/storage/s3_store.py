@@ -14,7 +14,7 @@ from cloud_etl.storage.keys import checked
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore, OnBytes, StoredObject
 from cloud_etl.storage.s3_boto import MOST_COPIED_BYTES, copy_large, delete_markers
 from cloud_etl.storage.s3_client import Bucket, s3_errors
-from cloud_etl.storage.s3_download import fetch
+from cloud_etl.storage.s3_download import chunks, fetch
 from cloud_etl.storage.s3_listing import list_bucket
 from cloud_etl.storage.s3_ranges import RangeReader
 
@@ -154,6 +154,10 @@ class S3Store(ObjectStore):
         """A reader by ranged requests."""
         reader = RangeReader(self._client, self._path(key), self.uri(key), size_bytes)
         return cast("BinaryIO", reader)
+
+    def read_range(self, ref: FileRef, start: int, end: int) -> bytes:
+        """One ranged request, on the condition `If-Match: etag`."""
+        return b"".join(chunks(self._client, self._path(ref.key), ref, (start, end)))
 
     def copy(self, source: StorePath, key: str) -> None:
         """Copy on the server: by one request within a bucket, in parts where it is large; a local file is sent."""

@@ -16,9 +16,9 @@ from cloud_etl.domain.progress import NoProgress
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import ConfigError, ObjectChangedError
-from cloud_etl.extract.cluster import ClusterBatch, Places, read_on_cluster
-from cloud_etl.extract.cluster.read import packed
-from cloud_etl.extract.cluster.results import TaskResult
+from cloud_etl.extract.cluster import ClusterBatch, ClusterReader, Places
+from cloud_etl.extract.cluster.results import NumberedFile, TaskResult
+from cloud_etl.extract.cluster.split import packed
 from cloud_etl.extract.cluster.task import ReadTasks
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.storage.address import StoreAddress
@@ -56,7 +56,7 @@ class Batch:
         return self.extractor.validate(self.extractor.download(self.files))
 
     def there(self, session) -> ClusterBatch:
-        return read_on_cluster(session, self.files, self.spec, self.run, self.places, NoProgress())
+        return ClusterReader(session, self.spec, self.run, self.places).read(self.files, NoProgress())
 
     def work_paths(self, objects) -> list[Path]:
         return [self.folder / "work" / one.key for one in objects]
@@ -128,7 +128,8 @@ def test_two_attempts_of_a_task_write_beside_one_another(tmp_path):
     import pyarrow as pa
 
     batch = Batch(tmp_path, {"a.csv": dirty(1), "b.csv": dirty(2)})
-    attempts = ReadTasks(packed(batch.files), batch.spec, batch.run, batch.places)
+    numbered = [NumberedFile(*one) for one in enumerate(batch.files)]
+    attempts = ReadTasks(packed(numbered), batch.spec, batch.run, batch.places)
     number = pa.RecordBatch.from_arrays([pa.array([0])], ["id"])
     one, two = (TaskResult.decode(next(attempts([number])).column(0)[0].as_py()) for _ in range(2))
     assert one.counts == two.counts

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.resources import MIB
-from cloud_etl.domain.schema import Column, ColumnType, Schema
+from cloud_etl.domain.progress import NoProgress
 from cloud_etl.engines.failures import engine_errors, engine_exceptions, quiet_client
 from cloud_etl.errors import EngineError
+from cloud_etl.extract.cluster.batch import batch_of
 from cloud_etl.extract.cluster.results import ClusterBatch, NumberedFile, Places, TaskResult, raised
-from cloud_etl.extract.cluster.task import ReadTasks
+from cloud_etl.extract.cluster.split import DEFAULT_SIZES, SplitSizes, packed, ranges_of, slices_of
+from cloud_etl.extract.cluster.task import ReadTasks, ScanTasks, Tasks
+from cloud_etl.extract.s3_extractor import S3Extractor
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,87 +24,83 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.spec import PipelineSpec
 
-# Small files share a task, so that starting it costs less than what it does; many tasks keep all executors busy.
-_LEAST_BYTES, _MOST_BYTES, _WANTED_TASKS = MIB, 64 * MIB, 64
-_MOST_FILES = 1_000
 
+@dataclass(frozen=True, slots=True)
+class ClusterReader:
+    """Reads batches on the executors of a cluster.
 
-def read_on_cluster(
-    session: SparkSession,
-    files: Sequence[FileRef],
-    spec: PipelineSpec,
-    run: RunContext,
-    places: Places,
-    progress: Progress,
-) -> ClusterBatch:
-    """Read files into `staged/` and `rejects/` of the work area, on the executors.
-
-    Args:
+    Attributes:
         session: of the cluster.
-        files: their order is the file index in `_row_id`.
-        spec: the pipeline.
         run: the run; its scratch folder is not used.
         places: where to read and write; executors open the stores themselves.
-        progress: told about each file once it is read.
-
-    Raises:
-        CloudEtlError: what stopped the first task that was stopped; as `read_batch` says.
-        EngineError: executors lack cloud-etl, or died.
+        sizes: which files are split between executors.
     """
-    tasks = packed(files)
-    numbers = session.range(0, len(tasks), 1, len(tasks))
-    lines = numbers.mapInArrow(ReadTasks(tasks, spec, run, places), "result string")
-    with engine_errors("reading the raw files on the executors"), quiet_client():
-        try:
-            rows = lines.collect()
-        except engine_exceptions() as exc:
-            if "ModuleNotFoundError" in str(exc) or "No module named" in str(exc):
-                raise _not_importable() from None
-            raise
-    results = [TaskResult.decode(row[0]) for row in rows]
-    for result in results:
-        if result.error is not None:
-            raise raised(result.error)
-    batch = _batch(results, spec)
-    for file, count in zip(files, batch.counts, strict=True):
-        progress.file(file.key, file.size_bytes, file.size_bytes, count.records_read)
-    return batch
 
+    session: SparkSession
+    spec: PipelineSpec
+    run: RunContext
+    places: Places
+    sizes: SplitSizes = DEFAULT_SIZES
 
-def packed(files: Sequence[FileRef]) -> list[list[NumberedFile]]:
-    """Files by task: the largest first and alone, small ones together."""
-    total = sum(file.size_bytes for file in files)
-    full = min(_MOST_BYTES, max(_LEAST_BYTES, total // _WANTED_TASKS))
-    numbered = [NumberedFile(index, file) for index, file in enumerate(files)]
-    tasks: list[list[NumberedFile]] = []
-    held = 0
-    for file in sorted(numbered, key=lambda one: (-one.ref.size_bytes, one.index)):
-        if not tasks or held + file.ref.size_bytes > full or len(tasks[-1]) >= _MOST_FILES:
-            tasks.append([])
-            held = 0
-        tasks[-1].append(file)
-        held += file.ref.size_bytes
-    return [sorted(task, key=lambda one: one.index) for task in tasks]
+    def read(self, files: Sequence[FileRef], progress: Progress) -> ClusterBatch:
+        """Read files into `staged/` and `rejects/` of the work area.
 
+        Args:
+            files: their order is the file index in `_row_id`.
+            progress: told about each file once it is read.
 
-def _batch(results: Sequence[TaskResult], spec: PipelineSpec) -> ClusterBatch:
-    counts = sorted(((index, count) for result in results for index, count in result.counts), key=lambda one: one[0])
-    staged = tuple(one for result in results for one in result.staged)
-    rejects = tuple(one for result in results for one in result.rejects)
-    return ClusterBatch(
-        staged, _schema(results, spec), tuple(count for _, count in counts), sum(one.rows for one in staged),
-        rejects, sum(one.rows for one in rejects),
-    )  # fmt: skip
+        Raises:
+            CloudEtlError: what stopped the first task that was stopped; as `read_batch` says.
+            EngineError: executors lack cloud-etl, or died.
+        """
+        whole = [NumberedFile(index, file) for index, file in enumerate(files)]
+        parts = self._split(whole)
+        tasks = packed(parts)
+        results = list(zip(tasks, self._results(ReadTasks(tasks, self.spec, self.run, self.places)), strict=True))
+        entangled = {task[0].index for task, result in results if result.entangled}
+        kept = [result for task, result in results if task[0].index not in entangled]
+        if entangled:
+            again = packed([whole[index] for index in entangled])
+            kept += self._results(ReadTasks(again, self.spec, self.run, self.places))
+        self._check_unchanged([part.ref for part in parts if part.slice is not None and part.slice.start == 0])
+        batch = batch_of(kept, self.spec)
+        for file, count in zip(files, batch.counts, strict=True):
+            progress.file(file.key, file.size_bytes, file.size_bytes, count.records_read)
+        return batch
 
+    def _split(self, files: Sequence[NumberedFile]) -> list[NumberedFile]:
+        """The files, and in place of those that can be split their slices."""
+        ranges = {file.index: ranges_of(file, self.spec, self.sizes) for file in files}
+        tasks = [[one] for parts in ranges.values() for one in parts]
+        results = iter(self._results(ScanTasks(tasks, self.spec, self.run, self.places)) if tasks else ())
+        split: list[NumberedFile] = []
+        for file in files:
+            scans = [result.scan for result in islice(results, len(ranges[file.index])) if result.scan is not None]
+            split += slices_of(ranges[file.index], scans) if scans else [file]
+        return split
 
-def _schema(results: Sequence[TaskResult], spec: PipelineSpec) -> Schema:
-    """The contract's columns, and new ones in the order of the tasks that met them first."""
-    found: dict[str, str] = {}
-    in_order = sorted(results, key=lambda result: min((index for index, _ in result.counts), default=0))
-    for name in (name for result in in_order for name in result.new_columns):
-        found.setdefault(name.casefold(), name)
-    columns = [Column(name, column.type) for name, column in spec.schema_.items()]
-    return Schema((*columns, *(Column(name, ColumnType("string")) for name in found.values())))
+    def _results(self, tasks: Tasks) -> list[TaskResult]:
+        """Run a job; the results are in the order of its tasks."""
+        count = len(tasks.tasks)
+        lines = self.session.range(0, count, 1, count).mapInArrow(tasks, "result string")
+        with engine_errors("reading the raw files on the executors"), quiet_client():
+            try:
+                rows = lines.collect()
+            except engine_exceptions() as exc:
+                if "ModuleNotFoundError" in str(exc) or "No module named" in str(exc):
+                    raise _not_importable() from None
+                raise
+        results = [TaskResult.decode(row[0]) for row in rows]
+        for result in results:
+            if result.error is not None:
+                raise raised(result.error)
+        return results
+
+    def _check_unchanged(self, files: Sequence[FileRef]) -> None:
+        """Look at files again that were read in slices: a folder cannot pin what is read of them."""
+        store = S3Extractor(self.places.source.open(), self.spec, self.run, NoProgress()).store
+        for file in files:
+            store.verify(file)
 
 
 def _not_importable() -> EngineError:

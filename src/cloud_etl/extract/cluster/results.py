@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self
 from cloud_etl import errors
 from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.schema import Schema
+from cloud_etl.extract.cluster.scan import RangeScan
 
 if TYPE_CHECKING:
-    from cloud_etl.domain.files import FileRef
+    from cloud_etl.domain.files import FileRef, FileSlice
     from cloud_etl.storage.address import StoreAddress
 
 
@@ -32,10 +33,20 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class NumberedFile:
-    """A file and its place in the whole batch, which stands in the row ids."""
+    """A file and its place in the whole batch, which stands in the row ids.
+
+    Attributes:
+        slice: which of its bytes are meant; all of them without.
+    """
 
     index: int
     ref: FileRef
+    slice: FileSlice | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Stored bytes that are to be read."""
+        return self.ref.size_bytes if self.slice is None else self.slice.size_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,8 @@ class TaskResult:
     Attributes:
         counts: by index of the file in the batch.
         new_columns: columns that the contract lacks, in the order in which they were found.
+        scan: what a range holds that was only looked through.
+        entangled: the task had a slice that cannot be read by itself.
         error: class and message of what stopped it; everything else is empty then.
     """
 
@@ -73,6 +86,8 @@ class TaskResult:
     rejects: tuple[WorkObject, ...] = ()
     counts: tuple[tuple[int, FileCount], ...] = ()
     new_columns: tuple[str, ...] = ()
+    scan: RangeScan | None = None
+    entangled: bool = False
     error: tuple[str, str] | None = None
 
     def encode(self) -> str:
@@ -88,6 +103,8 @@ class TaskResult:
             tuple(WorkObject(**one) for one in body["rejects"]),
             tuple((index, _count(one)) for index, one in body["counts"]),
             tuple(body["new_columns"]),
+            _scan(body["scan"]) if body["scan"] else None,
+            body["entangled"],
             tuple(body["error"]) if body["error"] else None,
         )
 
@@ -95,6 +112,11 @@ class TaskResult:
 def _count(body: dict[str, object]) -> FileCount:
     count = FileCount(**body)  # type: ignore[arg-type]  # asdict of the same class
     return replace(count, notes=tuple(count.notes))
+
+
+def _scan(body: dict[str, object]) -> RangeScan:
+    scan = RangeScan(**body)  # type: ignore[arg-type]  # asdict of the same class
+    return scan if scan.line_end is None else replace(scan, line_end=(scan.line_end[0], scan.line_end[1]))
 
 
 def raised(error: tuple[str, str]) -> errors.CloudEtlError:

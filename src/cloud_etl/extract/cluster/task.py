@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,15 @@ from cloud_etl.domain.resources import LEAST_BYTES
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.cluster.results import NumberedFile, Places, TaskResult, WorkObject
+from cloud_etl.extract.cluster.scan import scan_range
+from cloud_etl.extract.reader.csv_slice import NeedsWholeFileError
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cloud_etl.domain.files import LocalFile
     from cloud_etl.domain.run import Batch, RunContext
     from cloud_etl.domain.spec import PipelineSpec
 
@@ -30,8 +34,8 @@ _LAST_ATTEMPT = 3
 
 
 @dataclass(frozen=True)
-class ReadTasks:
-    """The tasks of a batch; a function of PySpark's mapInArrow that is sent to the executors.
+class Tasks(ABC):
+    """The tasks of a job; a function of PySpark's mapInArrow that is sent to the executors.
 
     Attributes:
         tasks: files of each task, by its number.
@@ -52,7 +56,8 @@ class ReadTasks:
 
     def _result(self, number: int) -> TaskResult:
         try:
-            return self._read(number)
+            backends.register_families()
+            return self._done(self.tasks[number], f"{number:05d}-{secrets.token_hex(4)}")
         except CloudEtlError as exc:
             if exc.retryable and _attempt() < _LAST_ATTEMPT:
                 raise
@@ -62,18 +67,38 @@ class ReadTasks:
             message = f"an executor stopped with {type(exc).__name__} while it read {uris}. Nothing was loaded."
             return TaskResult(error=("EngineError", f"{message} Its own log does not hold more; report it."))
 
-    def _read(self, number: int) -> TaskResult:
-        files = self.tasks[number]
-        backends.register_families()
+    @abstractmethod
+    def _done(self, files: Sequence[NumberedFile], name: str) -> TaskResult:
+        """Do one task; the name is that of this attempt alone, for another may be at it as well."""
+
+    def _extractor(self, run: RunContext) -> S3Extractor:
+        return S3Extractor(self.places.source.open(), self.spec, run, NoProgress())
+
+
+class ScanTasks(Tasks):
+    """Look through one range of a file each."""
+
+    def _done(self, files: Sequence[NumberedFile], name: str) -> TaskResult:
+        (file,) = files
+        assert file.slice is not None
+        return TaskResult(scan=scan_range(self._extractor(self.run).store, file.ref, file.slice, self.spec))
+
+
+class ReadTasks(Tasks):
+    """Read some files, or one slice of a file, each."""
+
+    def _done(self, files: Sequence[NumberedFile], name: str) -> TaskResult:
         with tempfile.TemporaryDirectory(prefix="cloud-etl-read-", dir=_spacious()) as folder:
             run = replace(self.run, scratch=Path(folder), cores=1, memory_bytes=LEAST_BYTES)
-            extractor = S3Extractor(self.places.source.open(), self.spec, run, NoProgress())
-            local = extractor.download([file.ref for file in files])
-            batch = extractor.validate(local, [file.index for file in files])
-            return self._put(batch, f"{number:05d}-{secrets.token_hex(4)}", files)
+            extractor = self._extractor(run)
+            try:
+                batch = extractor.validate(_fetched(extractor, files), [file.index for file in files])
+            except NeedsWholeFileError:
+                return TaskResult(entangled=True)
+            return self._put(batch, name, files)
 
     def _put(self, batch: Batch, name: str, files: Sequence[NumberedFile]) -> TaskResult:
-        """Upload what was written; the name is that of this attempt alone, for another may be at it as well."""
+        """Upload what was written."""
         import pyarrow.parquet as pq
 
         work = StorePath(self.places.work.open(), self.places.prefix)
@@ -90,6 +115,13 @@ class ReadTasks:
         new = tuple(column for column in batch.schema.names if column not in contract)
         counts = tuple((file.index, count) for file, count in zip(files, batch.counts, strict=True))
         return TaskResult(found["staged"], found["rejects"], counts, new)
+
+
+def _fetched(extractor: S3Extractor, files: Sequence[NumberedFile]) -> Sequence[LocalFile]:
+    part = files[0].slice
+    if part is None:
+        return extractor.download([file.ref for file in files])
+    return [extractor.download_slice(files[0].ref, part)]
 
 
 def _attempt() -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, Shape, parse_record
-from cloud_etl.extract.reader.csv_header import read_head
+from cloud_etl.extract.reader.csv_header import Head, read_head
 from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
@@ -42,19 +42,22 @@ class CsvFile:
         self._layout = Layout(len(spec.schema_))
         self.notes: tuple[str, ...] = ()
 
-    def pieces(self, window_bytes: int, refusal: tuple[RejectCode, str, str | None] | None = None) -> Iterator[Piece]:
+    def pieces(
+        self, window_bytes: int, refusal: tuple[RejectCode, str, str | None] | None = None, head: Head | None = None
+    ) -> Iterator[Piece]:
         """Cut the file, about that many bytes at a time.
 
         Args:
             window_bytes: text looked at in one go.
             refusal: refuse every record for that reason.
+            head: what the file's beginning told; without, the window stands there and is read.
 
         Raises:
             CorruptStreamError: the compressed stream is cut or damaged.
             WrongEncodingError: the file begins with a mark of another encoding.
         """
         window = self._window
-        head = read_head(window, self._spec, self._seen)
+        head = head or read_head(window, self._spec, self._seen)
         self._layout, self.notes = head.layout, head.notes
         if refusal is not None:
             self._layout = Layout(head.layout.width, refusal=refusal)

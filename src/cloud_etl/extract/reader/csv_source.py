@@ -10,6 +10,7 @@ from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.csv_file import CsvFile
+from cloud_etl.extract.reader.csv_slice import cut_slice
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.pieces import FilePlace, Piece
 from cloud_etl.extract.reader.split import Segment, split
@@ -44,7 +45,11 @@ def cut_csv(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iter
 
     Raises:
         SourceError: the file is not on this machine.
+        NeedsWholeFileError: the file is a slice, and cannot be read as one.
     """
+    if account.file.slice is not None:
+        yield from cut_slice(account, spec, window_bytes)
+        return
     try:
         yield from _cut(account, spec, window_bytes, spec.source.csv.encoding)
     except WrongEncodingError:

@@ -36,8 +36,15 @@ class _Readable(Protocol):
 class TextStream:
     """Reads a file as UTF-8; what cannot be decoded arrives as bytes that are not UTF-8."""
 
-    def __init__(self, raw: _Readable, source: _Readable, encoding: str) -> None:
-        """Store the open file, the decompressed source over it and the name of the encoding."""
+    def __init__(self, raw: _Readable, source: _Readable, encoding: str, *, begun: bool = False) -> None:
+        """Store the open file, the decompressed source over it and the name of the encoding.
+
+        Args:
+            raw: the stored file.
+            source: its decompressed bytes.
+            encoding: the declared one.
+            begun: the source does not begin where the file does, so no byte order mark is looked for.
+        """
         self._raw = raw
         self._source = source
         self.encoding = Encoding(encoding)
@@ -45,7 +52,7 @@ class TextStream:
             self._decoder = self.encoding.decoder()
         except UnicodeError as exc:
             raise UndecodableError(str(exc)) from exc
-        self._first = True
+        self._first = not begun
 
     @property
     def stored_bytes_read(self) -> int:
@@ -160,7 +167,7 @@ def open_bytes(path: Path, codec: str | None) -> Iterator[tuple[_Readable, _Read
 
 
 @contextmanager
-def open_text(path: Path, codec: str | None, encoding: str) -> Iterator[TextStream]:
-    """The text of a file."""
+def open_text(path: Path, codec: str | None, encoding: str, *, begun: bool = False) -> Iterator[TextStream]:
+    """The text of a file, or of a part of one that had begun before it."""
     with open_bytes(path, codec) as (raw, source):
-        yield TextStream(raw, source, encoding)
+        yield TextStream(raw, source, encoding, begun=begun)

@@ -18,14 +18,14 @@ class Window:
         dialect: settled by the first look at the text.
     """
 
-    def __init__(self, stream: TextStream, dialect: Dialect) -> None:
-        """Store the stream; nothing is read yet."""
+    def __init__(self, stream: TextStream, dialect: Dialect, line: int = 1, position: int = 0) -> None:
+        """Store the stream, and where in the file it begins; nothing is read yet."""
         self._stream = stream
         self.dialect = dialect
         self._settled = False
         self.buffer = b""
-        self.line = 1
-        self.position = 0
+        self.line = line
+        self.position = position
         self.final = False
 
     def fill(self, size_bytes: int) -> None:

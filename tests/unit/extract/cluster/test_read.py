@@ -9,12 +9,13 @@ from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.resources import MIB
 from cloud_etl.errors import CloudEtlError, ConfigError, EngineError, ObjectChangedError
-from cloud_etl.extract.cluster.read import packed
-from cloud_etl.extract.cluster.results import TaskResult, WorkObject, raised
+from cloud_etl.extract.cluster.results import NumberedFile, TaskResult, WorkObject, raised
+from cloud_etl.extract.cluster.split import packed
 
 
-def file(number: int, size_bytes: int) -> FileRef:
-    return FileRef(f"s3://b/{number}", str(number), size_bytes, "e", None, datetime(2024, 1, 1, tzinfo=UTC))
+def file(number: int, size_bytes: int) -> NumberedFile:
+    ref = FileRef(f"s3://b/{number}", str(number), size_bytes, "e", None, datetime(2024, 1, 1, tzinfo=UTC))
+    return NumberedFile(number, ref)
 
 
 @given(st.lists(st.integers(0, 200 * MIB), max_size=60))
@@ -22,7 +23,7 @@ def test_every_file_is_in_one_task_with_its_place_in_the_batch(sizes):
     files = [file(number, size) for number, size in enumerate(sizes)]
     found = [one for task in packed(files) for one in task]
     assert sorted(one.index for one in found) == list(range(len(files)))
-    assert all(files[one.index] == one.ref for one in found)
+    assert all(files[one.index] == one for one in found)
 
 
 def test_large_files_come_first_and_alone():
