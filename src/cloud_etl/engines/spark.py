@@ -18,6 +18,7 @@ from cloud_etl.engines import spark_settings as settings
 from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
 from cloud_etl.engines.s3a import PREFIX
+from cloud_etl.engines.spark_executors import require_executors
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
 
@@ -133,7 +134,12 @@ class Engine:
         try:
             with _undisturbed():
                 self._gateway = _start_jvm(wanted, log)
-                return _session(self._gateway, wanted, sys.executable if master.is_here else None)
+                session = _session(self._gateway, wanted, sys.executable if master.is_here else None)
+            require_executors(session, master)
+            return session
+        except EngineError:
+            self.stop()
+            raise
         except (OSError, Py4JError, PySparkException) as exc:
             said = _last_words(log) or type(exc).__name__
             self.stop()

@@ -54,3 +54,21 @@ def test_a_plan_needs_no_work_area(far_retail):
     )
     assert done.returncode == 0, done.stderr
     assert far_retail.work_keys == []
+
+
+def test_a_cluster_on_which_no_worker_is_large_enough_is_told_so(far_retail):
+    done = far_retail.with_engine(memory="3GB").run(
+        "--all",
+        code="""
+import sys
+from cloud_etl.cli.main import main
+from cloud_etl.engines import spark_executors
+
+spark_executors.PATIENCE_SECONDS = 5.0
+sys.argv = ["cloud-etl", "run", "--all", "--quiet"]
+main()
+""",
+    )
+    assert done.returncode == 4, done.stderr
+    assert "gave no executor within 5 s" in done.stderr
+    assert "lower engine.memory or engine.cores" in done.stderr
