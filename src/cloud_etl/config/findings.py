@@ -48,6 +48,8 @@ def problems_of(error: ValidationError, document: Document, model: type[BaseMode
             # The rest of the path names members of a union: what the value could have been is said once for all.
             where, message = path, f"wants {wanted(at(model, path))}, not {given(_value(path, document.data))}"
         place = document.place(where)
+        if finding.kind == "extra_forbidden":
+            where = _without_value(where)
         problem = place.problem(f"{dotted(where)}: {message}" if where else message)
         problems.setdefault((place, str(where[-1:]), message), problem)
     return list(problems.values())
@@ -62,6 +64,13 @@ def confused(document: Document, model: type[BaseModel]) -> list[Problem]:
             message = f"{dotted(path)}: wants {wanted(at(model, path))}, not {given(value)}"
             problems.append(document.place(path).problem(message))
     return problems
+
+
+def _without_value(path: YamlPath) -> YamlPath:
+    """The path without what follows a colon in its key: there YAML takes `key:value` for a key, value and all."""
+    *above, key = path
+    cut = f"{key.partition(':')[0]}:..." if isinstance(key, str) and ":" in key else key
+    return (*above, cut)
 
 
 def dotted(path: YamlPath) -> str:
@@ -127,6 +136,8 @@ def _said(finding: Finding, model: type[BaseModel]) -> str:
         return f"key {str(finding.path[-1])!r} is missing{_description(model, finding.path)}"
     if finding.kind == "extra_forbidden":
         owner = model_of(at(model, finding.path[:-1]))
+        if ":" in str(finding.path[-1]):
+            return "this key is not known; put a blank between colon and value"
         return f"this key is not known{did_you_mean(str(finding.path[-1]), keys(owner) if owner else ())}"
     if isinstance(finding.value, str) and "${" in finding.value and not is_text(annotation):
         return "references such as ${env:NAME} stand in values of type text only; set an override variable instead"

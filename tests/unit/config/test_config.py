@@ -108,6 +108,13 @@ def test_an_error_in_a_base_is_told_once(load):
     ]
 
 
+def test_a_value_that_stands_too_close_to_its_key_is_not_told(load):
+    close = ENVIRONMENTS.replace("{region: eu-west-1}", '{secret_access_key:null "hunter2"}')
+    found = "\n".join(lines_of(load, close))
+    assert "s3.secret_access_key:...: this key is not known; put a blank between colon and value" in found
+    assert "hunter2" not in found
+
+
 def test_every_finding_in_every_file_is_told_with_its_line(load):
     project = ENVIRONMENTS.replace("store: s3://dev", "stroe: s3://dev")
     broken = (
