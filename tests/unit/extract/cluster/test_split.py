@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from cloud_etl.errors import ObjectChangedError
+
 HEADER = "id,n,name"
 WORDS = st.sampled_from(["", "x", "Zoë 🙂", "€"])
 LINES = st.one_of(
@@ -104,6 +106,22 @@ def test_where_a_second_table_begins_in_a_slice_the_file_is_read_again_whole(new
     parts = _parts(batch)
     assert parts[-1] == ((0, False),)
     assert ((1, True),) in parts and ((1, False),) not in parts
+
+
+def test_a_file_that_was_overwritten_after_it_was_listed_is_refused_though_a_folder_pins_nothing(new_split_files):
+    batch = new_split_files({"a.csv": CLEAN})
+    batch.store.write("raw/a.csv", CLEAN.replace(b"x", b"y"))
+    with pytest.raises(ObjectChangedError, match=r"a\.csv was overwritten"):
+        batch.there(256)
+    assert len(batch.session.read_tasks) > 4
+
+
+def test_a_file_that_became_shorter_is_refused_where_its_end_is_missed(new_split_files):
+    batch = new_split_files({"a.csv": CLEAN})
+    batch.store.write("raw/a.csv", CLEAN[:-300])
+    with pytest.raises(ObjectChangedError, match=r"a\.csv was overwritten"):
+        batch.there(256)
+    assert batch.session.read_tasks == []
 
 
 def test_a_quote_that_lies_across_the_border_of_ranges_is_seen(new_split_files):
