@@ -227,3 +227,19 @@ def test_uris_are_not_encoded_and_open_the_same_store(store):
     assert store.elsewhere(store.url).read("a b/c#1.csv") == b"x"
     assert store.elsewhere(f"{store.url}/a b").read("c#1.csv") == b"x"
     assert list(listed(store.elsewhere(f"{store.url}/a b"))) == ["c#1.csv"]
+
+
+def test_a_range_holds_the_bytes_from_one_offset_to_before_another(store):
+    content = bytes(range(256)) * 40
+    store.write("a.bin", content)
+    ref = store.ref(store.find("a.bin"))
+    for start, end in ((0, 1), (0, len(content)), (255, 2000), (len(content) - 1, len(content))):
+        assert store.read_range(ref, start, end) == content[start:end]
+
+
+def test_a_range_of_an_object_that_became_shorter_is_not_taken(store):
+    store.write("a.bin", b"0123456789")
+    ref = store.ref(store.find("a.bin"))
+    store.write("a.bin", b"01234")
+    with pytest.raises(ObjectChangedError, match=r"a\.bin was overwritten"):
+        store.read_range(ref, 2, 8)

@@ -143,6 +143,13 @@ def test_an_object_overwritten_between_two_ranges_is_noticed_though_the_server_i
     assert list((tmp_path / "down").iterdir()) == []
 
 
+def test_a_range_of_an_object_that_was_overwritten_is_not_taken(store, server, ref):
+    assert store.read_range(ref, 3, 9) == BODY[3:9]
+    server.etags = ['"overwritten"']
+    with pytest.raises(ObjectChangedError, match="overwritten"):
+        store.read_range(ref, 3, 9)
+
+
 def test_a_server_that_sends_another_range_than_asked_for_is_refused(store, server, ref, tmp_path):
     server.ignores_range = True
     with pytest.raises((SourceError, TemporaryError)):

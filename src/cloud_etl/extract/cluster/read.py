@@ -98,9 +98,9 @@ class ClusterReader:
 
     def _check_unchanged(self, files: Sequence[FileRef]) -> None:
         """Look at files again that were read in slices: a folder cannot pin what is read of them."""
-        store = S3Extractor(self.places.source.open(), self.spec, self.run, NoProgress()).store
+        extractor = S3Extractor(self.places.source.open(), self.spec, self.run, NoProgress())
         for file in files:
-            store.verify(file)
+            extractor.store.verify(file)
 
 
 def _not_importable() -> EngineError:

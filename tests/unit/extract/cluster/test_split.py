@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from cloud_etl.errors import ObjectChangedError
+
 HEADER = "id,n,name"
 WORDS = st.sampled_from(["", "x", "Zoë 🙂", "€"])
 LINES = st.one_of(
@@ -106,11 +108,36 @@ def test_where_a_second_table_begins_in_a_slice_the_file_is_read_again_whole(new
     assert ((1, True),) in parts and ((1, False),) not in parts
 
 
-def test_a_quote_that_lies_across_the_border_of_ranges_is_seen(new_split_files):
-    quote = "“"
-    source = {"path": "raw/", "pattern": "*", "format": "csv", "csv": {"quote": quote}}
-    for shift in range(4):
-        data = b"id,n,name\n" + b"a" * (240 + shift) + quote.encode() + CLEAN[10:]
+def test_a_file_that_was_overwritten_after_it_was_listed_is_refused_though_a_folder_pins_nothing(new_split_files):
+    batch = new_split_files({"a.csv": CLEAN})
+    batch.store.write("raw/a.csv", CLEAN.replace(b"x", b"y"))
+    with pytest.raises(ObjectChangedError, match=r"a\.csv was overwritten"):
+        batch.there(256)
+    assert len(batch.session.read_tasks) > 4
+
+
+def test_a_file_that_became_shorter_is_refused_where_its_end_is_missed(new_split_files):
+    batch = new_split_files({"a.csv": CLEAN})
+    batch.store.write("raw/a.csv", CLEAN[:-300])
+    with pytest.raises(ObjectChangedError, match=r"a\.csv was overwritten"):
+        batch.there(256)
+    assert batch.session.read_tasks == []
+
+
+@pytest.mark.parametrize("tie", ["“", "\n\n", "\n# a comment\n", "x\r"])
+def test_what_ties_lines_together_is_seen_across_the_border_of_ranges(new_split_files, tie):
+    options = {"quote": "“", "comment": "#"}
+    source = {"path": "raw/", "pattern": "*", "format": "csv", "csv": options}
+    for shift in range(5):
+        data = b"id,n,name\n" + b"a" * (241 + shift) + tie.encode() + CLEAN[10:]
         batch = new_split_files({"a.csv": data}, source=source)
         assert batch.there(256) == batch.here()
         assert _parts(batch) == [((0, False),)]
+
+
+def test_a_crlf_across_the_border_of_ranges_is_a_plain_line_end(new_split_files):
+    for shift in range(3):
+        data = b"id,n,name\r\n" + b"a" * (243 + shift) + b"\r\n" + CLEAN[10:]
+        batch = new_split_files({"a.csv": data})
+        assert batch.there(256) == batch.here()
+        assert len(batch.session.read_tasks) > 4
