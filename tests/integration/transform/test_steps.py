@@ -149,6 +149,23 @@ def test_decimals_are_divided_and_averaged_alike(lab):
     assert out.rows()[0][:2] == (Decimal("0.016667"), Decimal("0.016666666666667"))
 
 
+@pytest.mark.parametrize("unit", ["week", "month", "quarter", "year", "hour"])
+def test_dates_of_all_years_are_truncated(lab, unit):
+    rows = lab.values("a", "('0001-01-01'::TIMESTAMP)", "('9999-12-31 23:59:59.999999')", "('2024-12-29 12:30:00')")
+    out = lab.write(rows, {"derive": {"b": f"date_trunc('{unit}', a)", "c": "weekday(a)"}})
+    last = {"week": (12, 27), "month": (12, 1), "quarter": (10, 1), "year": (1, 1), "hour": (12, 31)}[unit]
+    hour = 23 if unit == "hour" else 0
+    found = {row[0] for row in out.rows("b")}
+    assert {datetime(1, 1, 1), datetime(9999, *last, hour)} <= found
+    assert sorted(row[0] for row in out.rows("c")) == [0, 4, 6]
+
+
+def test_a_hashed_text_can_be_a_key(lab):
+    rows = lab.values("a", "('x')", "('x')", "('y')", "(NULL)")
+    out = lab.write(rows, {"derive": {"k": "md5(a)"}}, {"deduplicate": {"keys": ["k"]}})
+    assert out.dropped == {"deduplicate.k": 1}
+
+
 def test_text_is_cast_in_one_way_on_every_engine(lab):
     rows = lab.values("a, b, c", "('12.5', '1e2', '2024-05-10')", "('1e2', '1.5d', '2024-05-10T12:00:00')")
     out = lab.write(rows, {"cast": {"a": "decimal(12,2)", "b": "double", "c": "date"}})

@@ -33,13 +33,23 @@ _FORMS = {
     ("nvl2", 3): "CASE WHEN ({0}) IS NOT NULL THEN {1} ELSE {2} END",
     ("isnan", 1): "(({0}) IS NOT NULL AND isnan({0}))",
     ("string", 1): "CAST({0} AS STRING)",
+    # Its own text is of a kind that hashes do not take.
+    ("md5", 1): "CAST(md5({0}) AS STRING)",
+    # Its own is -1 for Sunday.
+    ("weekday", 1): "CAST(pmod(dayofweek({0}) + 5, 7) AS INT)",
     ("regexp_count", 2): "CAST(regexp_count({0}, {1}) AS INT)",
 }
-# Sail's own takes nanoseconds, which end in the years 1677 and 2262.
-_TRUNC = {
-    f"'{unit}'": f"CAST(trunc(CAST({{1}} AS DATE), '{unit}') AS TIMESTAMP)"
-    for unit in ("week", "month", "quarter", "year")
-} | {"'day'": "CAST(CAST({1} AS DATE) AS TIMESTAMP)"}
+# Sail's own takes nanoseconds, which end in the years 1677 and 2262. The first day of the unit that holds a date:
+_FIRST_DAYS = {
+    "week": "date_sub({0}, pmod(dayofweek({0}) + 5, 7))",
+    "month": "make_date(year({0}), month({0}), 1)",
+    "quarter": "make_date(year({0}), (quarter({0}) - 1) * 3 + 1, 1)",
+    "year": "make_date(year({0}), 1, 1)",
+}
+_TRUNC = {f"'{unit}'": f"CAST({day.format('CAST({1} AS DATE)')} AS TIMESTAMP)" for unit, day in _FIRST_DAYS.items()} | {
+    "'day'": "CAST(CAST({1} AS DATE) AS TIMESTAMP)",
+    "'hour'": "timestamp_micros(unix_micros({1}) - pmod(unix_micros({1}), 3600000000))",
+}
 _DATE_UNITS = ("month", "quarter", "year")
 
 
@@ -119,6 +129,9 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     form = _FORMS.get((name, len(texts)))
     if name == "date_trunc" and texts:
         form = _TRUNC.get(texts[0].lower())
+    if name == "trunc" and len(texts) == 2:
+        day = _FIRST_DAYS.get(texts[1].lower().strip("'"))
+        form = day.format("CAST({0} AS DATE)") if day else None
     if name in ("hash", "xxhash64") and any((type_of(one) or "").startswith("decimal") for one in arguments):
         raise refusal(f"{label}: {name} of a decimal is not the same on sail and spark; cast it to string before")
     new = expression_tree(form.format(*texts)) if form else None
