@@ -160,6 +160,11 @@ def test_dates_of_all_years_are_truncated(lab, unit):
     assert sorted(row[0] for row in out.rows("c")) == [0, 4, 6]
 
 
+def test_whole_decimals_keep_their_type(lab):
+    out = lab.write(lab.values("a", "(5::DECIMAL(20,0))"), {"derive": {"b": "floor(a)", "c": "ceil(a)"}})
+    assert list(out.types.values())[1:] == ["DECIMAL(20,0)", "DECIMAL(20,0)"]
+
+
 def test_a_hashed_text_can_be_a_key(lab):
     rows = lab.values("a", "('x')", "('x')", "('y')", "(NULL)")
     out = lab.write(rows, {"derive": {"k": "md5(a)"}}, {"deduplicate": {"keys": ["k"]}})

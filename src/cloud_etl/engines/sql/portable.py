@@ -23,7 +23,8 @@ _REFUSED = {
     "to_json": "cast to text before", "to_csv": "write concat_ws", "sentences": "write split",
     "bround": "write round", "factorial": "write it as a join", "width_bucket": "write case when",
     "json_array_length": "use get_json_object", "timestamp_seconds": "write timestamp_micros(x * 1000000)",
-    "timestamp_millis": "write timestamp_micros(x * 1000)",
+    "timestamp_millis": "write timestamp_micros(x * 1000)", "timestampadd": "write x + INTERVAL n UNIT",
+    "make_interval": "write INTERVAL n UNIT", "make_dt_interval": "write INTERVAL n UNIT",
 }  # fmt: skip
 # A function and the number of its arguments: what gives the same.
 _FORMS = {
@@ -123,6 +124,10 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
         return _days(node, arguments, label)
     if name in ("sum", "avg", "mean") and len(arguments) == 1:
         return _folded(node, name, type_of, label)
+    if name in ("floor", "ceil", "ceiling") and len(arguments) == 1:
+        # One digit more than Spark has, where there is nothing to cut.
+        kind = type_of(arguments[0]) or ""
+        return (node, cast(node.copy(), kind)) if kind.endswith(",0)") else None
     if name == "round" and arguments:
         return _rounded(node, arguments, type_of(arguments[0]))
     texts = [sql_of(one) for one in arguments]
