@@ -34,14 +34,6 @@ SECRET = "CLOUD_ETL_TEST_S3_SECRET"
 _START_SECONDS = 60
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder share a cluster, so they stay in one worker."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-            item.add_marker(pytest.mark.integration)
-
-
 @dataclass
 class Processes:
     """Java processes of Spark, with their logs and their own folder for temporary files."""

@@ -6,11 +6,14 @@ import json
 from datetime import UTC, date, datetime
 
 import pyarrow.parquet as pq
+import pytest
 
 from cloud_etl.domain.progress import NoProgress
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.s3_extractor import S3Extractor
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cluster")]
 
 SPEC = {
     "pipeline": "events",

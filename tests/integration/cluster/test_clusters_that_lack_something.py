@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 
 import pyspark
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cluster")]
 
 
 def refused(project, *, exit_code: int = 4) -> str:

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.engines.s3a import s3a_jars, s3a_settings
 from cloud_etl.engines.spark_manager import SparkManager
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cluster")]
 
 
 def write_rows(settings: dict, config: dict, url: str, folder: str) -> None:

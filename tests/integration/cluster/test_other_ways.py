@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cluster")]
+
 ROWS = {
     "analytics.sales_fact": 2737, "analytics.daily_sales": 15, "analytics.customer_dim": 385,
     "analytics.product_dim": 144,

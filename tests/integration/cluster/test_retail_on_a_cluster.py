@@ -13,6 +13,8 @@ from cloud_etl.cli.scaffold import write_example
 from cloud_etl.domain.run import PipelineReport, RunReport
 from cloud_etl.pipeline.project import Project
 
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cluster")]
+
 PIPELINES = ("customer_data", "product_data", "sales_data")
 TABLES = ("sales_fact", "daily_sales", "customer_dim", "product_dim")
 # When a version became valid is the time of the run.
