@@ -146,12 +146,25 @@ def test_data_and_ports_survive_down_and_up(stack, addresses) -> None:
     check_kept(addresses)
 
 
+def bind_in_time(other: socket.socket, port: int) -> None:
+    """A process that was killed is gone before its sockets are."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            other.bind(("127.0.0.1", port))
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def test_a_port_that_was_taken_meanwhile_is_replaced_for_all(stack, addresses) -> None:
     stack.down()
     port = int(addresses.s3_endpoint.rpartition(":")[2])
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", port))
+        bind_in_time(other, port)
         other.listen()
         moved = stack.up()
     assert moved.s3_endpoint != addresses.s3_endpoint

@@ -23,7 +23,7 @@ _REFUSED = {
     "to_json": "cast to text before", "to_csv": "write concat_ws", "sentences": "write split",
     "bround": "write round", "factorial": "write it as a join", "width_bucket": "write case when",
     "json_array_length": "use get_json_object", "timestamp_seconds": "write timestamp_micros(x * 1000000)",
-    "timestamp_millis": "write timestamp_micros(x * 1000)", "timestampadd": "write x + INTERVAL n UNIT",
+    "timestamp_millis": "write timestamp_micros(x * 1000)",
     "make_interval": "write INTERVAL n UNIT", "make_dt_interval": "write INTERVAL n UNIT",
 }  # fmt: skip
 # A function and the number of its arguments: what gives the same.
