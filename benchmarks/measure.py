@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
@@ -38,6 +39,7 @@ def run(command: list[str], cwd: Path, log: Path) -> Measured:
     """Run the command to its end, its output in `log`."""
     # Orphans of the tree come back to this process, so that their CPU seconds are waited for as well.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    others = _children()
     started = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -47,19 +49,28 @@ def run(command: list[str], cwd: Path, log: Path) -> Measured:
     wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     sampler.stop()
-    cpu = usage.ru_utime + usage.ru_stime + _reap_orphans()
+    cpu = usage.ru_utime + usage.ru_stime + _reap_orphans(others)
     return Measured(process.returncode, wall, cpu, sampler.peak_rss_bytes, sampler.peak_pss_bytes, sampler.read_bytes)
 
 
-def _reap_orphans() -> float:
-    """CPU seconds of the processes that outlived their parents; a cluster's daemons end before their starter does."""
+def _reap_orphans(others: frozenset[int]) -> float:
+    """CPU seconds of the processes that outlived their parents; a cluster's daemons end before their starter does.
+
+    Args:
+        others: children that this process had before.
+    """
     cpu = 0.0
-    while True:
-        try:
-            _, _, usage = os.wait4(-1, 0)
-        except ChildProcessError:
-            return cpu
-        cpu += usage.ru_utime + usage.ru_stime
+    while orphans := _children() - others:
+        for pid in orphans:
+            with contextlib.suppress(ChildProcessError):
+                _, _, usage = os.wait4(pid, 0)
+                cpu += usage.ru_utime + usage.ru_stime
+    return cpu
+
+
+def _children() -> frozenset[int]:
+    found = Path("/proc/self/task").glob("*/children")
+    return frozenset(int(child) for children in found for child in _read(children).split())
 
 
 class _Sampler(threading.Thread):

@@ -84,9 +84,12 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def connect_server(master: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a Spark Connect server on the cluster; it has the jars for S3 and nothing else of ours."""
+    """Address of a Spark Connect server on the cluster; it has the jars for S3 and nothing else of ours.
+
+    It holds the executors of the cluster, so that it ends with its test.
+    """
     spark, port = Processes(tmp_path_factory.mktemp("connect")), _free_port()
     settings = {
         **s3a_jars(EngineSpec(name="spark")), "spark.connect.grpc.binding.address": HOST, "spark.ui.enabled": "false",
