@@ -50,6 +50,8 @@ store = StoreAddress(environment.store, environment.s3, root)
 run = RunContext("run-1", "events", "test", date(2024, 1, 1), datetime(2024, 1, 1, tzinfo=UTC), root / "none", 1)
 files = S3Extractor(store.open(), spec, run, NoProgress()).list(frozenset()).files
 settings = {"spark.executor.memory": "512m", "spark.ui.enabled": "false"}
+# Both workers are there before the first task is given out.
+settings |= {"spark.scheduler.minRegisteredResourcesRatio": "1.0", "spark.cores.max": "2"}
 session = SparkSession.builder.master(environment.engine.master).config(map=settings).getOrCreate()
 try:
     reader = ClusterReader(session, spec, run, Places(store, store, "work"), SplitSizes(1, int(sys.argv[2])))
