@@ -32,6 +32,19 @@ def speak_classic() -> None:
     os.environ.pop(_CONNECT, None)
 
 
+def spoken() -> str | None:
+    """For which kind of session functions build expressions now; for `speak_again`."""
+    return os.environ.get(_CONNECT)
+
+
+def speak_again(spoken_before: str | None) -> None:
+    """From here on functions build expressions as they did before, in this process and in those that it starts."""
+    if spoken_before is None:
+        speak_classic()
+    else:
+        speak_connect()
+
+
 def speak_to(session: SparkSession) -> None:
     """From here on functions build expressions for this session."""
     if is_connect(session):

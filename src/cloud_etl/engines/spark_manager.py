@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
-from cloud_etl.engines.dialect import speak_to
+from cloud_etl.engines.dialect import speak_again, speak_to, spoken
 from cloud_etl.errors import CloudEtlError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class SparkManager:
         self._store_settings = store_settings
         self._engine: Engine | None = None
         self._session: SparkSession | None = None
+        self._spoken_before: str | None = None
         self._starting = threading.Lock()
         self._early = False
 
@@ -79,6 +80,8 @@ class SparkManager:
         """
         with self._starting:
             if self._session is None:
+                if self._engine is None:
+                    self._spoken_before = spoken()
                 self._engine = self._find()
                 self._session = self._engine.start()
             # Another engine of this process may have been in use since.
@@ -92,11 +95,17 @@ class SparkManager:
             self._engine.fit(size_bytes)
 
     def stop(self) -> None:
-        """Stop the engine; calling it twice is harmless, and the next `session` starts a new one."""
+        """Stop the engine; calling it twice is harmless, and the next `session` starts a new one.
+
+        PySpark serves the sessions of its caller, if any, as it did before.
+        """
         with self._starting:
             engine, self._engine, self._session = self._engine, None, None
         if engine is not None:
-            engine.stop()
+            try:
+                engine.stop()
+            finally:
+                speak_again(self._spoken_before)
 
     def __enter__(self) -> Self:
         """Give the manager; nothing is started yet."""

@@ -167,6 +167,8 @@ class FarProject:
             **os.environ, "TMPDIR": str(self.driver), "SPARK_LOCAL_IP": HOST, "PYSPARK_PYTHON": sys.executable,
             SECRET: self.server.spec.secret_access_key.get_secret_value(),
         }  # fmt: skip
+        # Other tests of this process hold sessions with Sail, which PySpark notes there.
+        environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
         return subprocess.run(
             [*command, *arguments], cwd=self.root, env=environ, capture_output=True, text=True, timeout=400
         )

@@ -32,6 +32,16 @@ def test_the_session_is_in_utc_and_strict(session):
     assert session.conf.get("spark.sql.ansi.enabled") == "true"
 
 
+def test_a_stopped_engine_leaves_pyspark_to_its_caller_as_it_was(tmp_path, monkeypatch):
+    name = "SPARK_CONNECT_MODE_ENABLED"
+    for before in (None, "1"):
+        monkeypatch.setenv(name, before) if before else monkeypatch.delenv(name, raising=False)
+        with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
+            assert manager.session.range(2).select(F.col("id")).count() == 2
+            assert os.environ[name] == "1"
+        assert os.environ.get(name) == before
+
+
 def test_leaving_early_starts_nothing(tmp_path, monkeypatch):
     monkeypatch.delenv("SAIL_RUNTIME__MEMORY_POOL__TYPE", raising=False)
     with SparkManager(EngineSpec(), 1, tmp_path):
