@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scripts.parity import comparison
 from scripts.parity.cases import make_case
-from scripts.parity.comparison import difference
 
 from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.run import Batch
@@ -113,5 +113,5 @@ def batch() -> Batch:
 @pytest.mark.parametrize("number", range(20))
 def test_both_engines_give_the_same_tables_for_generated_cases(number, sail, spark, tmp_path):
     case = make_case(number)
-    told = difference(case, (sail, spark), tmp_path)
-    assert told is None, f"{told}\n{case}"
+    answer = comparison.compare(case, (sail, spark), tmp_path)
+    assert answer.difference is None, f"{answer.difference}\n{case}"
