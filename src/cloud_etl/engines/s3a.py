@@ -72,13 +72,17 @@ def s3a_jars(spec: EngineSpec) -> dict[str, str]:
         return _MAGIC if any(Path(spec.jars).glob(f"*{_COMMITTERS}*.jar")) else {}
     modules = [f"software.amazon.awssdk:{module}:{_SDK}" for module in _SDK_MODULES]
     committers = f"org.apache.spark:{_COMMITTERS}_{_COMMITTERS_VERSION}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-etl" / "jars"
     return {
         "spark.jars.packages": ",".join([f"org.apache.hadoop:hadoop-aws:{_HADOOP}", *modules, committers]),
         "spark.jars.excludes": ",".join([_BUNDLE, *_OTHER_CLOUDS]),
-        "spark.jars.ivy": str(cache),
+        "spark.jars.ivy": str(jar_cache()),
         **_MAGIC,
     }
+
+
+def jar_cache() -> Path:
+    """Where Spark keeps the jars that it fetched; they lie in its folder `jars`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cloud-etl" / "jars"
 
 
 def _credentials(s3: S3Spec) -> dict[str, str]:

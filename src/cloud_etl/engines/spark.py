@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.engines import spark_settings as settings
 from cloud_etl.engines.dialect import speak_classic, speak_connect
 from cloud_etl.engines.java import require_java
-from cloud_etl.engines.s3a import PREFIX
+from cloud_etl.engines.s3a import PREFIX, jar_cache
 from cloud_etl.engines.spark_executors import require_executors
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
@@ -292,6 +292,12 @@ def _last_words(log: Path) -> str:
 
 
 def _not_started(master: str, said: str) -> EngineError:
+    if "unresolved dependency" in said:
+        return EngineError(
+            "the spark engine did not start: its jars for S3 are not on this machine and could not be fetched. Nothing "
+            f"was read; they are fetched once, so start with a network, or copy {jar_cache() / 'jars'} from a machine "
+            "that has them and name it as engine.jars; engine.jars: provided is for clusters that bring them."
+        )
     return EngineError(
         f"the spark engine did not start on {master}: {said}. Nothing was read; "
         "check engine.master and engine.config, and that the address answers."

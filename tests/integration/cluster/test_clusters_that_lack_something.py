@@ -29,6 +29,18 @@ def test_a_cluster_without_the_jars_for_s3_is_told_so(far_retail, tmp_path):
     assert "Nothing was read or loaded" in text
 
 
+def test_jars_that_cannot_be_fetched_are_named(far_retail, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    settings = tmp_path / "ivy.xml"
+    settings.write_text(
+        '<ivysettings><settings defaultResolver="empty"/><resolvers><filesystem name="empty">'
+        f'<artifact pattern="{tmp_path}/[artifact].jar"/></filesystem></resolvers></ivysettings>'
+    )
+    text = refused(far_retail.with_engine(config={"spark.jars.ivySettings": str(settings)}))
+    assert "its jars for S3 are not on this machine and could not be fetched" in text
+    assert "engine.jars" in text
+
+
 def test_an_endpoint_that_the_executors_do_not_reach_is_told_so(far_retail):
     with socket.socket() as closed:
         closed.bind(("127.0.0.2", 0))
