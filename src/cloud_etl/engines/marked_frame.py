@@ -91,6 +91,7 @@ class MarkedFrame:
         row_ids_unique: False after a step that may repeat or lose _row_id (sql, python, aggregate, fanning join).
         probes: expressions that may fail on the data, to name the one that did.
         size_bytes: bytes of the Parquet files the frame was read from; decides on the number of files written.
+        files: Parquet files that hold these rows and columns, but for the marks; none once a step changed a value.
     """
 
     frame: DataFrame
@@ -99,6 +100,7 @@ class MarkedFrame:
     row_ids_unique: bool = True
     probes: tuple[Probe, ...] = ()
     size_bytes: int = 0
+    files: tuple[WorkPath, ...] = ()
 
     @classmethod
     def of_accepted(cls, session: SparkSession, paths: Sequence[WorkPath]) -> MarkedFrame:
@@ -150,12 +152,13 @@ class MarkedFrame:
 
     def with_frame(self, frame: DataFrame) -> MarkedFrame:
         """The same marks on a frame whose user columns changed; _row_id and _fate must still be there."""
-        return replace(self, frame=frame)
+        return replace(self, frame=frame, files=())
 
     def changed(self, frame: DataFrame, names: Iterable[str]) -> MarkedFrame:
         """As `with_frame`, where the values of these columns are new: what was proven of them is not any more."""
         gone = frozenset(names)
-        return replace(self, frame=frame, unique_keys=tuple(keys for keys in self.unique_keys if not keys & gone))
+        proven = tuple(keys for keys in self.unique_keys if not keys & gone)
+        return replace(self, frame=frame, unique_keys=proven, files=())
 
     def probing(self, label: str, value: Column) -> MarkedFrame:
         """Remember an expression over this frame that may fail on the data; it is run after a failure only."""

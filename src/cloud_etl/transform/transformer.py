@@ -120,7 +120,7 @@ class DataTransformer:
                 frame = frame.select(*(column(name) for name in wanted))
                 _ = frame.schema
         size_bytes = sum(path.stat().st_size for path in paths)
-        return MarkedFrame(frame.withColumn(FATE, F.lit(0)), size_bytes=size_bytes)
+        return MarkedFrame(frame.withColumn(FATE, F.lit(0)), size_bytes=size_bytes, files=paths)
 
     def _accepted(self, written: Written, before: MarkedFrame) -> MarkedFrame:
         """The accepted rows of a written frame, as a frame that knows nothing of how they came about."""

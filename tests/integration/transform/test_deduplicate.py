@@ -67,6 +67,14 @@ def test_whole_keys_without_repetition_are_proven_unique_and_not_counted_again(l
     assert out.written.output == 2
 
 
+def test_rows_that_are_out_already_do_not_hinder_the_proof(lab):
+    rows = lab.values("id, v", "('a', 1)", "(NULL, 2)", "('b', 3)", "('b', 4)")
+    out = lab.write(rows, {"drop_nulls": ["id"]}, {"filter": {"first": "v <> 4"}}, {"deduplicate": {"keys": ["id"]}})
+    assert out.transformed.frame.unique_keys == (frozenset({"id"}),)
+    assert out.rows("v") == [(1,), (3,)]
+    assert out.dropped == {"drop_nulls.id": 1, "first": 1, "deduplicate.id": 0}
+
+
 def test_changing_a_key_column_takes_its_proof_away(lab):
     rows = lab.values("id, v", "('a', 1)", "('A', 2)")
     steps = [{"deduplicate": {"keys": ["id"]}}, {"derive": {"id": "upper(id)"}}]
@@ -113,16 +121,18 @@ def reference(rows, descending):
 
 @pytest.mark.parametrize("engine", ["sail"], indirect=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(ROW, min_size=1, max_size=30), descending=st.booleans())
-@example(rows=[("'a'", "1", "NULL"), ("'a'", "1", "NULL")], descending=True)
-def test_it_keeps_the_rows_plain_python_keeps_and_twice_is_once(lab, rows, descending):
+@given(rows=st.lists(ROW, min_size=1, max_size=30), descending=st.booleans(), changed=st.booleans())
+@example(rows=[("'a'", "1", "NULL"), ("'a'", "1", "NULL")], descending=True, changed=False)
+def test_it_keeps_the_rows_plain_python_keeps_and_twice_is_once(lab, rows, descending, changed):
     step = {"deduplicate": {"keys": ["k", "n"], "order_by": f"o {'desc' if descending else 'asc'}"}}
+    # Where columns are no longer those of the staged files, keys are not looked up there.
+    steps = [{"derive": {"more": "1"}}, step] if changed else [step]
     # The cast names the types where every value is missing.
     sql = lab.values("k, n, o", "(''::VARCHAR, 0::INTEGER, 0::INTEGER)", *(f"({', '.join(row)})" for row in rows))
     with TemporaryDirectory(dir=lab.folder) as folder:
         own = type(lab)(lab.session, Path(folder))
         batch = own.batch(f"SELECT *, row_number() OVER () - 1 AS _row_id FROM ({sql})")
-        once = own.write(batch, step)
+        once = own.write(batch, *steps)
         assert {row[0] for row in once.rows("_row_id")} - {0} == reference(rows, descending)
         assert once.written.rows == len(rows) + 1
         kept = [str(file.path) for file in once.written.accepted]

@@ -19,7 +19,8 @@ _REAL = ("double", "float")
 _SAFE = 28
 # Sail gives other values, or none where Spark gives some.
 _REFUSED = {
-    "hypot": "write sqrt(a * a + b * b)", "rint": "write round(x), which takes .5 away from zero", "conv": "use hex or bin",
+    "hypot": "write sqrt(a * a + b * b)", "rint": "write round(x), which takes .5 away from zero",
+    "conv": "use hex or bin",
     "to_json": "cast to text before", "to_csv": "write concat_ws", "sentences": "write split",
     "bround": "write round", "factorial": "write it as a join", "width_bucket": "write case when",
     "json_array_length": "use get_json_object", "timestamp_seconds": "write timestamp_micros(x * 1000000)",

@@ -7,31 +7,39 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import and_
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
 from pydantic import Field, field_validator
 
+from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import gathered, read_files, write_files
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.marked_frame import FATE, Fate, column, compared
 from cloud_etl.storage.parquet_footers import footers
+from cloud_etl.storage.parquet_queries import parquet_queries
+from cloud_etl.storage.parquet_queries import quoted as as_identifier
+from cloud_etl.storage.parquet_queries import text as as_text
 from cloud_etl.transform.columns import Columns, checked, require
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+    from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
 
 _ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 _HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
-# A loser is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
+# A row id is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
 # a JVM holds them twice, packed and as a hash table; this is a cautious guess of what both take.
 _BROADCAST_BYTES_PER_ROW = 400
+# Types of which equal values are equal for DuckDB as well, so that it finds all rows that may share a key.
+_PLAIN = ("string", "int", "bigint", "decimal", "date", "timestamp", "boolean")
 
 
 class Deduplicate(Step):
@@ -91,32 +99,74 @@ class Deduplicate(Step):
         if not frame.row_ids_unique:
             return self._by_window(frame, fate)
         with engine_errors(f"{self.label} of {', '.join(self.keys)}", frame.probes):
-            folder = context.work / f"deduplicate-{uuid4().hex[:12]}"
-            return self._by_losers(frame, fate, folder, context.run.memory_bytes)
+            return self._by_losers(frame, fate, context.work / f"deduplicate-{uuid4().hex[:12]}", context.run)
 
-    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: WorkPath, memory_bytes: int) -> MarkedFrame:
+    def _by_losers(self, frame: MarkedFrame, fate: Fate, folder: WorkPath, run: RunContext) -> MarkedFrame:
         from pyspark.sql import functions as F
 
         rows = frame.still_in()
         needed = [compared(rows, name).alias(name) for name in self._needed]
         hashed = rows.select(self._hash(rows).alias(_HASH), *needed, ROW_ID)
-        counted = gathered(hashed.select(_HASH), _HASH).groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
-        # Rows without a whole key have no hash: they make the one group whose hash is null.
-        kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
+        if isinstance(folder, Path) and self._readable_by_duckdb(frame):
+            by, (suspects, incomplete) = ROW_ID, self._suspect_rows(frame.files, folder, run)
+            if incomplete and frame.fates:
+                # They may be out already.
+                incomplete = hashed.where(F.col(_HASH).isNull()).limit(1).count()
+        else:
+            by, (suspects, incomplete) = _HASH, self._suspect_hashes(hashed, folder)
         session = frame.frame.sparkSession
-        write_files(kept.write, session, folder / "hashes")
-        repeated, incomplete = _footers(folder / "hashes", _HASH)
-        if repeated > incomplete:
-            suspects = read_files(session, [folder / "hashes"])
-            if repeated * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
-                suspects = F.broadcast(suspects)
-            ranked = hashed.join(suspects, _HASH, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
+        if suspects:
+            found = _sent(read_files(session, [folder / "suspects"]), suspects, run.memory_bytes)
+            ranked = hashed.join(found, by, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
             write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
-            frame = self._marked(frame, fate, folder / "surplus", memory_bytes)
+            frame = self._marked(frame, fate, folder / "surplus", run.memory_bytes)
         else:
             frame = frame.mark(F.lit(False), fate)
         proven = () if incomplete else (frozenset(self.keys),)
         return replace(frame, unique_keys=(*frame.unique_keys, *proven))
+
+    def _readable_by_duckdb(self, frame: MarkedFrame) -> bool:
+        """Whether the keys stand in files of this machine as they are in the frame."""
+        kinds = dict(frame.frame.dtypes)
+        return (
+            bool(frame.files)
+            and all(isinstance(path, Path) for path in frame.files)
+            and all(kinds[name].startswith(_PLAIN) for name in self.keys)
+        )
+
+    def _suspect_rows(self, files: Sequence[WorkPath], folder: Path, run: RunContext) -> tuple[int, int]:
+        """Write the ids of the rows that may share their key with another; also those that are out already.
+
+        Returns:
+            How many they are, and how many rows lack a whole key.
+        """
+        (folder / "suspects").mkdir(parents=True)
+        names = ", ".join(as_identifier(name) for name in self.keys)
+        whole = " AND ".join(f"{as_identifier(name)} IS NOT NULL" for name in self.keys)
+        with parquet_queries(Resources(run.memory_bytes, run.cores), folder / "spill") as queries:
+            rows = queries.files(files)
+            [(suspects,)] = queries.rows(
+                f"COPY (WITH keyed AS (SELECT hash({names}) AS h, {ROW_ID} FROM {rows} WHERE {whole}), "
+                "repeated AS (SELECT h FROM keyed GROUP BY h HAVING count(*) > 1) "
+                f"SELECT {ROW_ID} FROM keyed SEMI JOIN repeated USING (h)) "
+                f"TO {as_text(folder / 'suspects' / 'rows.parquet')} (FORMAT parquet, COMPRESSION zstd)"
+            )
+            [(incomplete,)] = queries.rows(f"SELECT count(*) FROM {rows} WHERE NOT ({whole})")
+        return int(str(suspects)), int(str(incomplete))
+
+    def _suspect_hashes(self, hashed: DataFrame, folder: WorkPath) -> tuple[int, int]:
+        """Write the hashes of keys that occur more than once.
+
+        Returns:
+            How many they are, and 1 where rows lack a whole key, whose hash is null.
+        """
+        from pyspark.sql import functions as F
+
+        counted = gathered(hashed.select(_HASH), _HASH).groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
+        kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
+        write_files(kept.write, hashed.sparkSession, folder / "suspects")
+        found, incomplete = _footers(folder / "suspects", _HASH)
+        return found - incomplete, incomplete
 
     def _marked(self, frame: MarkedFrame, fate: Fate, folder: WorkPath, memory_bytes: int) -> MarkedFrame:
         from pyspark.sql import functions as F
@@ -125,8 +175,7 @@ class Deduplicate(Step):
         if not rows:
             return frame.mark(F.lit(False), fate)
         surplus = read_files(frame.frame.sparkSession, [folder]).withColumn(_SURPLUS, F.lit(True))
-        if rows * _BROADCAST_BYTES_PER_ROW <= memory_bytes:
-            surplus = F.broadcast(surplus)
+        surplus = _sent(surplus, rows, memory_bytes)
         order = frame.frame.columns
         joined = frame.with_frame(frame.frame.join(surplus, ROW_ID, "left"))
         marked = joined.mark(F.col(_SURPLUS).isNotNull(), fate)
@@ -164,6 +213,13 @@ class Deduplicate(Step):
         from pyspark.sql import functions as F
 
         return F.when(self._complete, F.hash(*(compared(rows, name) for name in self.keys)))
+
+
+def _sent(frame: DataFrame, rows: int, memory_bytes: int) -> DataFrame:
+    """A frame of row ids or hashes, sent to every core where memory has room for that many rows."""
+    from pyspark.sql import functions as F
+
+    return F.broadcast(frame) if rows * _BROADCAST_BYTES_PER_ROW <= memory_bytes else frame
 
 
 def _footers(folder: WorkPath, name: str) -> tuple[int, int]:
