@@ -52,7 +52,7 @@ def compare(case: Case, engines: Sequence[SparkManager], folder: Path) -> Answer
     (folder / "parity_steps.py").write_text(MODULE)
     batch, reference = _batch(case, folder), _written(case.reference, folder / "reference.parquet")
     spec = PipelineSpec.model_validate(case.pipeline)
-    made: list[tuple[Made, QualityReport] | CloudEtlError] = []
+    made: list[tuple[Made, QualityReport] | Exception] = []
     for engine in engines:
         work = folder / engine.name
         work.mkdir()

@@ -80,6 +80,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFrom:
+    """Parquet files, and the frame that holds their rows and columns."""
+
+    frame: DataFrame
+    files: tuple[WorkPath, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MarkedFrame:
     """A DataFrame with the user's columns, _row_id (bigint, lineage) and _fate (int).
 
@@ -91,7 +99,7 @@ class MarkedFrame:
         row_ids_unique: False after a step that may repeat or lose _row_id (sql, python, aggregate, fanning join).
         probes: expressions that may fail on the data, to name the one that did.
         size_bytes: bytes of the Parquet files the frame was read from; decides on the number of files written.
-        files: Parquet files that hold these rows and columns, but for the marks; none once a step changed a value.
+        read_from: what the rows were read from.
     """
 
     frame: DataFrame
@@ -100,7 +108,7 @@ class MarkedFrame:
     row_ids_unique: bool = True
     probes: tuple[Probe, ...] = ()
     size_bytes: int = 0
-    files: tuple[WorkPath, ...] = ()
+    read_from: ReadFrom | None = None
 
     @classmethod
     def of_accepted(cls, session: SparkSession, paths: Sequence[WorkPath]) -> MarkedFrame:
@@ -114,6 +122,11 @@ class MarkedFrame:
     def columns(self) -> tuple[str, ...]:
         """The user's columns, without _row_id and _fate."""
         return tuple(name for name in self.frame.columns if name not in (ROW_ID, FATE))
+
+    @property
+    def files(self) -> tuple[WorkPath, ...]:
+        """Parquet files that hold these rows and columns, but for the marks; none after any other change."""
+        return self.read_from.files if self.read_from is not None and self.read_from.frame is self.frame else ()
 
     @property
     def alive(self) -> Column:
@@ -148,17 +161,18 @@ class MarkedFrame:
 
         number = len(self.fates) + 1
         marked = F.when(~self.alive, F.col(FATE)).when(condition, F.lit(number)).otherwise(F.lit(0))
-        return replace(self, frame=self.frame.withColumn(FATE, marked), fates=(*self.fates, fate))
+        frame = self.frame.withColumn(FATE, marked)
+        read_from = ReadFrom(frame, self.files) if self.files else None
+        return replace(self, frame=frame, fates=(*self.fates, fate), read_from=read_from)
 
     def with_frame(self, frame: DataFrame) -> MarkedFrame:
         """The same marks on a frame whose user columns changed; _row_id and _fate must still be there."""
-        return replace(self, frame=frame, files=())
+        return replace(self, frame=frame)
 
     def changed(self, frame: DataFrame, names: Iterable[str]) -> MarkedFrame:
         """As `with_frame`, where the values of these columns are new: what was proven of them is not any more."""
         gone = frozenset(names)
-        proven = tuple(keys for keys in self.unique_keys if not keys & gone)
-        return replace(self, frame=frame, unique_keys=proven, files=())
+        return replace(self, frame=frame, unique_keys=tuple(keys for keys in self.unique_keys if not keys & gone))
 
     def probing(self, label: str, value: Column) -> MarkedFrame:
         """Remember an expression over this frame that may fail on the data; it is run after a failure only."""

@@ -11,7 +11,7 @@ from cloud_etl.domain.ledger import BarrierCount
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import read_files
 from cloud_etl.engines.failures import analysis_errors
-from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column, quoted
+from cloud_etl.engines.marked_frame import FATE, MarkedFrame, ReadFrom, Written, column, quoted
 from cloud_etl.errors import SourceError, at
 from cloud_etl.transform.aggregation import folded
 from cloud_etl.transform.port import Step
@@ -120,7 +120,8 @@ class DataTransformer:
                 frame = frame.select(*(column(name) for name in wanted))
                 _ = frame.schema
         size_bytes = sum(path.stat().st_size for path in paths)
-        return MarkedFrame(frame.withColumn(FATE, F.lit(0)), size_bytes=size_bytes, files=paths)
+        frame = frame.withColumn(FATE, F.lit(0))
+        return MarkedFrame(frame, size_bytes=size_bytes, read_from=ReadFrom(frame, paths))
 
     def _accepted(self, written: Written, before: MarkedFrame) -> MarkedFrame:
         """The accepted rows of a written frame, as a frame that knows nothing of how they came about."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -74,6 +75,19 @@ def dirty(number: int) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
+def assert_read_alike(batch: Batch, session) -> None:
+    here, there = batch.here(), batch.there(session)
+    assert there.counts == here.counts
+    assert (there.staged_rows, there.rejected_rows) == (here.staged_rows, here.rejected_rows)
+    assert there.staged_rows and there.rejected_rows
+    assert there.schema == here.schema
+    assert rows_of(batch.work_paths(there.staged)) == rows_of(here.staged)
+    columns = ["source_uri", "source_etag", "line", "byte_position", "column", "code", "message", "raw_text", "stage"]
+    assert rows_of(batch.work_paths(there.rejects), columns) == rows_of(here.rejects, columns)
+    footers = [pq.read_metadata(path).num_rows for path in batch.work_paths(there.staged)]
+    assert footers == [one.rows for one in there.staged]
+
+
 def test_executors_read_what_a_laptop_reads(spark, tmp_path):
     files = {f"{number:02}.csv": dirty(number) for number in range(25)}
     files |= {
@@ -82,16 +96,52 @@ def test_executors_read_what_a_laptop_reads(spark, tmp_path):
         "r.csv": b"",
         "s.csv": b"x",
     }
-    batch = Batch(tmp_path, files)
-    here, there = batch.here(), batch.there(spark.session)
-    assert there.counts == here.counts
-    assert (there.staged_rows, there.rejected_rows) == (here.staged_rows, here.rejected_rows)
-    assert there.schema == here.schema
-    assert rows_of(batch.work_paths(there.staged)) == rows_of(here.staged)
-    columns = ["source_uri", "source_etag", "line", "byte_position", "column", "code", "message", "raw_text", "stage"]
-    assert rows_of(batch.work_paths(there.rejects), columns) == rows_of(here.rejects, columns)
-    footers = [pq.read_metadata(path).num_rows for path in batch.work_paths(there.staged)]
-    assert footers == [one.rows for one in there.staged]
+    assert_read_alike(Batch(tmp_path, files), spark.session)
+
+
+JSON_LINES = [
+    *(f'{{"id": "a{row}", "n": {row}, "day": "2024-01-0{row % 9 + 1}"}}' for row in range(40)),
+    '{"id": "b", "n": 1.5, "day": "2024-01-01"}', '{"id": null, "n": 1}', "{broken",
+    '{"id": "c", "more": [1, {"x": 2}]}',
+]  # fmt: skip
+PARQUET = pa.table({"id": ["a", None, "c"], "n": ["1", "x", "3"], "day": [date(2024, 1, 1)] * 3})
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        pytest.param({"format": "json"}, {"a.json": "\n".join(JSON_LINES).encode(), "b.json": b""}, id="JSON lines"),
+        pytest.param(
+            {"format": "json"},
+            {"a.json": f"[{', '.join(JSON_LINES[:42])}]".encode(), "b.json": b'[{"id": "a"}, {"id": '},
+            id="JSON arrays",
+        ),
+        pytest.param(
+            {"format": "parquet"},
+            {"a.parquet": parquet_bytes(PARQUET), "b.parquet": parquet_bytes(PARQUET)[:-9], "c.parquet": b"PAR1"},
+            id="Parquet",
+        ),
+        pytest.param(
+            {"format": "csv", "csv": {"encoding": "utf-16", "delimiter": ";"}},
+            {f"{name}.csv": dirty(name).decode().replace(",", ";").encode("utf-16") for name in range(3)},
+            id="UTF-16",
+        ),
+        pytest.param(
+            {"format": "csv", "csv": {"encoding": "cp1252"}},
+            {"a.csv": "id,n,day\né,1,2024-01-01\n€,x,2024-01-02\n".encode("cp1252"), "b.csv": b"id,n,day\n\x81,1,\n"},
+            id="cp1252",
+        ),
+        pytest.param({"format": "csv"}, {f"{n:03} ü'.csv": dirty(n % 7) for n in range(300)}, id="300 small files"),
+    ],
+)
+def test_executors_read_each_format_as_a_laptop(spark, tmp_path, source, files):
+    assert_read_alike(Batch(tmp_path, files, source=SPEC["source"] | source), spark.session)
 
 
 def test_a_batch_without_rows_has_no_staged_files(spark, tmp_path):
@@ -125,8 +175,6 @@ def test_a_fault_of_the_contract_is_told_as_one(spark, tmp_path):
 
 
 def test_two_attempts_of_a_task_write_beside_one_another(tmp_path):
-    import pyarrow as pa
-
     batch = Batch(tmp_path, {"a.csv": dirty(1), "b.csv": dirty(2)})
     numbered = [NumberedFile(*one) for one in enumerate(batch.files)]
     attempts = ReadTasks(packed(numbered), batch.spec, batch.run, batch.places)

@@ -67,6 +67,20 @@ def test_whole_keys_without_repetition_are_proven_unique_and_not_counted_again(l
     assert out.written.output == 2
 
 
+def test_the_keys_are_those_that_the_steps_before_it_made(lab):
+    rows = lab.values("a, b", "(1, 1)", "(1, 2)", "(2, 2)")
+    for steps, kept in (
+        ([{"rename": {"a": "b", "b": "a"}}], [(1, 1), (2, 1)]),
+        ([{"rename": {"a": "key"}}, {"rename": {"b": "a"}}], [(1, 1), (2, 1)]),
+        ([{"derive": {"a": "b"}}], [(1, 1), (2, 2)]),
+        ([{"fill_nulls": {"b": 0}}, {"derive": {"a": "3"}}], [(3, 1)]),
+        ([{"cast": {"a": "string"}}, {"drop": ["a"]}, {"derive": {"a": "cast(b as bigint) % 1"}}], [(0, 1)]),
+    ):
+        out = lab.write(rows, *steps, {"deduplicate": {"keys": ["a"]}})
+        others = {"key", "b"} & set(out.types)
+        assert out.rows(f"a, {sorted(others)[-1]}") == kept
+
+
 def test_rows_that_are_out_already_do_not_hinder_the_proof(lab):
     rows = lab.values("id, v", "('a', 1)", "(NULL, 2)", "('b', 3)", "('b', 4)")
     out = lab.write(rows, {"drop_nulls": ["id"]}, {"filter": {"first": "v <> 4"}}, {"deduplicate": {"keys": ["id"]}})
