@@ -46,10 +46,10 @@ def make_case(number: int) -> Case:
     """The case of that number, always the same."""
     rng = random.Random(number)  # noqa: S311 - cases must repeat, not surprise
     kinds = ["string", "integer", *rng.sample(sorted(VALUES), rng.randint(2, 5))]
-    columns = {f"c{place}": kind for place, kind in enumerate(kinds)}
+    columns = Columns({f"c{place}": kind for place, kind in enumerate(kinds)})
     if rng.random() < 0.1:
         columns["odd name.x"] = "string"
-    raw, reference, after = rows(rng, columns), reference_rows(rng), dict(columns)
+    raw, reference, after = rows(rng, columns), reference_rows(rng), Columns(columns)
     made = steps(rng, after)
     checks = {_label(check): check for _ in range(rng.randint(0, 3)) for check in [_check(rng, after)]}
     return Case(number, columns, raw, reference, made, tuple(checks.values()), _outputs(rng, after))

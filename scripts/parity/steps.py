@@ -129,6 +129,7 @@ def _join(rng: random.Random, columns: Columns) -> Step | None:
     prefix = f"j{rng.randint(0, 99_999)}_"
     columns.update({prefix + other: REFERENCE[other] for other in added})
     fan_out = rng.choice(("fail", "allow"))
+    columns.row_ids_unique &= fan_out == "fail"
     how = rng.choice(("left", "inner"))
     return {
         "join": {
@@ -152,7 +153,8 @@ def _aggregate(rng: random.Random, columns: Columns) -> Step:
 
 
 def _python(rng: random.Random, columns: Columns) -> Step:
-    return {"python": f"parity_steps:{rng.choice(('tidy', 'known', 'numbered', 'narrow'))}"}
+    functions = ["tidy", "known", "narrow", *(["numbered"] if columns.row_ids_unique else [])]
+    return {"python": f"parity_steps:{rng.choice(functions)}"}
 
 
 def _sql(rng: random.Random, columns: Columns) -> Step:
@@ -164,12 +166,12 @@ def _sql(rng: random.Random, columns: Columns) -> Step:
     found = expression(rng, columns, "boolean")
     queries = [
         f"select *, count(*) over (partition by {quoted(group)}) as {new} from input",
+        f"select * from input where {found[0] if found else 'true'}",
         f"select *, row_number() over {window} as {new} from input",
         f"select *, lag({quoted(other)}) over {window} as {new} from input",
-        f"select * from input where {found[0] if found else 'true'}",
         f"with few as (select *, row_number() over {window} as {new} from input) select * from few where {new} < 3",
     ]
-    return {"sql": rng.choice(queries)}
+    return {"sql": rng.choice(queries if columns.row_ids_unique else queries[:2])}
 
 
 def _keep(columns: Columns, those: Columns) -> None:

@@ -26,8 +26,16 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 NUMBERS = ("integer", "bigint", "double", "decimal(12,2)", "decimal(38,10)")
 _SQL = {"integer": "INTEGER", "string": "VARCHAR", "json": "VARCHAR"}
-# Names and types of columns; "" is a type that the generator does not follow.
-Columns = dict[str, str]
+
+
+class Columns(dict[str, str]):
+    """Names and types of columns; "" is a type that the generator does not follow.
+
+    Attributes:
+        row_ids_unique: whether `_row_id` still orders all rows.
+    """
+
+    row_ids_unique: bool = True
 
 
 def table(names: Sequence[str], lines: Sequence[str]) -> str:
@@ -52,7 +60,7 @@ def rows(rng: random.Random, columns: Columns) -> str:
     return table(list(columns), lines + rng.choices(lines, k=rng.randint(0, 5)))
 
 
-REFERENCE: Columns = {f"r_{place}": kind for place, kind in enumerate(VALUES)}
+REFERENCE = Columns({f"r_{place}": kind for place, kind in enumerate(VALUES)})
 
 
 def reference_rows(rng: random.Random) -> str:

@@ -79,6 +79,9 @@ class Written:
         return tuple(file for file in self.files if file.fate is not None and file.fate.status == status)
 
 
+_REAL = ("double", "float")
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFrom:
     """Parquet files, and the frame that holds their rows and columns."""
@@ -252,17 +255,24 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def compared(frame: DataFrame, name: str) -> Column:
+def compared(frame: DataFrame, name: str, beside: str = "") -> Column:
     """A column as keys are compared: 0.0 and -0.0 are one number, which Sail's windows, hashes and joins tell apart.
 
     Texts of some functions, md5 among them, are of a kind that Sail's hash does not take before they are cast.
+
+    Args:
+        frame: has the column.
+        name: of the column.
+        beside: type of what it is compared with; a decimal beside a double is one, which Sail would take the other way.
     """
     from pyspark.sql import functions as F
 
     kind = dict(frame.dtypes)[name]
     if kind == "string":
         return column(name).cast("string")
-    return column(name) + F.lit(0.0) if kind in ("double", "float") else column(name)
+    if kind in _REAL:
+        return column(name) + F.lit(0.0)
+    return column(name).cast("double") if kind.startswith("decimal") and beside in _REAL else column(name)
 
 
 def _folder_value(name: str) -> Column:

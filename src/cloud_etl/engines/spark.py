@@ -21,6 +21,7 @@ from cloud_etl.engines.s3a import PREFIX, jar_cache
 from cloud_etl.engines.spark_executors import require_executors
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
+from cloud_etl.storage.lock import locked
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway  # type: ignore[import-untyped]  # py4j has no types
@@ -133,7 +134,7 @@ class Engine:
 
         try:
             with _undisturbed():
-                self._gateway = _start_jvm(wanted, log)
+                self._gateway = _started(wanted, log)
                 session = _session(self._gateway, wanted, sys.executable if master.is_here else None)
             require_executors(session, master)
             return session
@@ -195,6 +196,15 @@ class Engine:
             **self._store_settings,
             **settings.as_text(spec.config),
         }
+
+
+def _started(wanted: Mapping[str, str], log: Path) -> JavaGateway:
+    """A JVM; those that look for jars in one place start one after the other, for Ivy knows no lock."""
+    ivy = wanted.get("spark.jars.ivy")
+    if ivy is None:
+        return _start_jvm(wanted, log)
+    with locked(Path(ivy) / "lock"):
+        return _start_jvm(wanted, log)
 
 
 def _start_jvm(wanted: Mapping[str, str], log: Path) -> JavaGateway:

@@ -13,7 +13,8 @@ from cloud_etl.local_aws.parts import HOST, Part, check_installed, free_ports, p
 from cloud_etl.local_aws.redshift.port import S3Settings
 from cloud_etl.local_aws.redshift.server import RedshiftServer
 from cloud_etl.local_aws.redshift.settings import ServerSettings
-from cloud_etl.local_aws.state import PartState, State, locked, read_state, write_state
+from cloud_etl.local_aws.state import PartState, State, read_state, write_state
+from cloud_etl.storage.lock import locked
 
 _START_SECONDS = 90
 _POLL_SECONDS = 0.1
@@ -80,7 +81,7 @@ class LocalAws:
             TargetError: a server does not start; says which, and how its log ends.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(self._folder):
+        with locked(self._folder / "lock"):
             state = read_state(self._folder) or State.new(s3 or "seaweed")
             if s3 not in (None, state.s3):
                 raise UsageError(
@@ -101,7 +102,7 @@ class LocalAws:
         """Stop what runs, the last started first, and give the names; the data stays."""
         if not self._folder.exists():
             return ()
-        with locked(self._folder):
+        with locked(self._folder / "lock"):
             state = read_state(self._folder)
             if state is None:
                 return ()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -80,11 +78,3 @@ def write_state(folder: Path, state: State) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump({"version": _VERSION, **asdict(state)}, file, indent=2)
     draft.replace(path)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder: two commands at once wait for one another."""
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

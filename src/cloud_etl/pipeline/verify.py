@@ -101,7 +101,13 @@ class _Comparison:
                 counts = [sum(file.rows for file in side) for side in files]
                 yield f"{name}: {counts[0]:,} rows against {counts[1]:,}"
             else:
-                yield from self._between(name, *(self.queries.files(_paths(side)) for side in files))
+                yield from self._between(name, *(self._compared(self.queries.files(_paths(side))) for side in files))
+
+    def _compared(self, side: str) -> str:
+        """The rows of files; 0.0 and -0.0 are one value, of which engines write either."""
+        doubles = [quoted(name) for name, kind in self._types(side) if kind == "DOUBLE"]
+        whole = ", ".join(f"CASE WHEN {name} = 0 THEN 0.0 ELSE {name} END AS {name}" for name in doubles)
+        return f"(SELECT * REPLACE ({whole}) FROM {side})" if doubles else side
 
     def _between(self, what: str, left: str, right: str) -> Iterator[str]:
         types = [dict(self._types(side)) for side in (left, right)]

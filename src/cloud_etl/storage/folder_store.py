@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -26,6 +25,7 @@ from cloud_etl.storage.drafts import drafted, sync, target_errors, write_synced
 from cloud_etl.storage.fingerprints import Fingerprints
 from cloud_etl.storage.folder_listing import HOME, look, scan
 from cloud_etl.storage.keys import checked
+from cloud_etl.storage.lock import locked
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore, OnBytes, StoredObject
 
 if TYPE_CHECKING:
@@ -245,14 +245,8 @@ class FolderStore(ObjectStore):
                 return changed(info, refused="changed while it was looked at; the next run takes it")
         return changed(info, etag=etag, size_bytes=size_bytes)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = self._root / HOME / "lock"
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        # A lock per open file: it keeps threads apart as well, and the system drops it when a process dies.
-        with lock.open("ab") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self._root / HOME / "lock")
 
     @contextmanager
     def _reading(self, path: Path) -> Iterator[None]:

@@ -99,6 +99,15 @@ def test_a_row_taken_out_by_one_engine_alone_is_a_difference(tmp_path, batch):
         compare(one, two, batch, SMALL)
 
 
+def test_zero_and_minus_zero_are_one_value(tmp_path, batch):
+    sides = (f"SELECT '{sign}0.0'::DOUBLE AS \"a b\", 7::BIGINT AS _row_id" for sign in ("", "-"))
+    one, two = (
+        Made(name, (written(parquet(tmp_path / f"{name}.parquet", sql), rows=1),), {})
+        for name, sql in zip(("sail", "spark"), sides, strict=True)
+    )
+    compare(one, two, batch, SMALL)
+
+
 @pytest.fixture
 def batch() -> Batch:
     from datetime import UTC, datetime

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from cloud_etl.engines.sql.coercion import doubles_beside_decimals
 from cloud_etl.engines.sql.decimals import DecimalType, plain_number
 from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
 from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
@@ -70,9 +71,23 @@ def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
         return _arithmetic(node, type_of, label)
     if isinstance(node, exp.Div | exp.Mod):
         return _decimal(node, _kinds(node, type_of), type_of(node))
-    if isinstance(node, exp.Anonymous):
-        return _function(node, type_of, label)
-    return None
+    changed = doubles_beside_decimals(node, type_of)
+    if not isinstance(node, exp.Anonymous):
+        return (node, node.copy()) if changed else None
+    changed |= _one_zero(node, type_of)
+    return _function(node, type_of, label) or ((node, node.copy()) if changed else None)
+
+
+def _one_zero(node: exp.Anonymous, type_of: TypeOf) -> bool:
+    """Let 0.0 and -0.0 be one value where Sail counts values by their bits; whether it was done, in place."""
+    arguments = [part for one in node.expressions if isinstance(one, exp.Distinct) for part in one.expressions]
+    if node.name.lower() == "collect_set":
+        arguments = list(node.expressions)
+    doubles = [one for one in arguments if type_of(one) in _REAL]
+    for one in doubles:
+        zero = cast(exp.Literal.number("0"), "double")
+        one.replace(exp.Paren(this=exp.Add(this=one.copy(), expression=zero)))
+    return bool(doubles)
 
 
 def _kinds(node: exp.Binary, type_of: TypeOf) -> tuple[str | None, str | None]:

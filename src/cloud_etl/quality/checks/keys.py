@@ -174,16 +174,17 @@ class References(RowCheck):
         from pyspark.sql import functions as F
 
         require(marked.frame, self.columns_used, self.label)
-        keys = self._distinct_keys(context.references)
+        keys = self._distinct_keys(context.references, marked.frame)
         self._refuse_mixed_types(marked.frame, keys)
         *referred, found = keys.columns
+        kinds = dict(keys.dtypes)
         pairs = zip(self.columns_used, referred, strict=True)
-        same = reduce(and_, (compared(marked.frame, own) == column(key) for own, key in pairs))
+        same = reduce(and_, (compared(marked.frame, own, kinds[key]) == column(key) for own, key in pairs))
         frame = marked.frame.join(F.broadcast(keys), same, "left").drop(*referred)
         whole = reduce(and_, (column(name).isNotNull() for name in self.columns_used))
         return Prepared(frame, (whole & column(found).isNull(),), (found,))
 
-    def _distinct_keys(self, references: Mapping[str, DataFrame]) -> DataFrame:
+    def _distinct_keys(self, references: Mapping[str, DataFrame], referring: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
 
         frame = references.get(self.to)
@@ -193,8 +194,9 @@ class References(RowCheck):
         require(frame, self.referred_columns, f"{self.label} (in {self.to})")
         # Named by the label: several checks may add their columns to one frame.
         names = [f"_key_{place}_{self.label}" for place, _ in enumerate(self.referred_columns)]
-        pairs = zip(self.referred_columns, names, strict=True)
-        keys = frame.select(*(compared(frame, own).alias(name) for own, name in pairs)).distinct()
+        kinds = dict(referring.dtypes)
+        pairs = zip(self.referred_columns, self.columns_used, names, strict=True)
+        keys = frame.select(*(compared(frame, key, kinds[own]).alias(name) for key, own, name in pairs)).distinct()
         whole = reduce(and_, (column(name).isNotNull() for name in names))
         return keys.where(whole).withColumn(f"_found_{self.label}", F.lit(True))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cloud_etl.engines.marked_frame import column
+from cloud_etl.engines.marked_frame import column, compared
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import Value, constant, kind_of, literal
@@ -152,7 +152,8 @@ class InSet(_ColumnCheck):
 
     def prepare(self, marked: MarkedFrame, context: GateContext) -> Prepared:
         """A condition that is true for other values."""
-        return Prepared(marked.frame, (~column(self.column).isin(self._constants(marked.frame, self.values)),))
+        allowed = self._constants(marked.frame, self.values)
+        return Prepared(marked.frame, (~compared(marked.frame, self.column).isin(allowed),))
 
 
 class Pattern(_ColumnCheck):

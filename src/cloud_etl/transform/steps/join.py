@@ -91,7 +91,9 @@ class Join(Step):
                 "would multiply. Nothing was published; deduplicate the reference, or set on_fan_out: allow."
             )
         side = F.broadcast(reference) if rows <= _BROADCAST_ROWS else reference
-        same = [compared(frame.frame, own) == F.col(f"{_KEY}{place}") for place, own in enumerate(self._keys)]
+        kinds = dict(reference.dtypes)
+        pairs = [(own, f"{_KEY}{place}") for place, own in enumerate(self._keys)]
+        same = [compared(frame.frame, own, kinds[key]) == F.col(key) for own, key in pairs]
         joined = frame.with_frame(frame.frame.join(side, reduce(and_, same), "left"))
         if self.how == "inner":
             fate = Fate(self.label, "filtered", f"{self.kind}.{self.with_}.unmatched")
@@ -119,7 +121,9 @@ class Join(Step):
         except ValueError as exc:
             raise config_error(str(exc)) from None
         self._refuse_mixed_types(frame.frame, source)
-        keys = [compared(source, name).alias(f"{_KEY}{place}") for place, name in enumerate(self._keys.values())]
+        kinds = dict(frame.frame.dtypes)
+        pairs = enumerate(self._keys.items())
+        keys = [compared(source, name, kinds[own]).alias(f"{_KEY}{place}") for place, (own, name) in pairs]
         added = [column(name).alias(self.prefix + name) for name in taken]
         return source.select(*keys, *added, F.lit(True).alias(_FOUND))
 
