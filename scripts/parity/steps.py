@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 def tidy(frame):
     texts = [name for name, kind in frame.dtypes if kind == "string"]
-    return frame.withColumns({name: F.trim(F.col(f"`{name}`")) for name in texts})
+    return frame.withColumns({name: F.trim(F.col(f"`{name}`")) for name in texts}) if texts else frame
 
 
 def known(frame):

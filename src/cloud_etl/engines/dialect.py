@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from cloud_etl.domain.work_path import WorkPath
 
@@ -83,8 +83,25 @@ def read_files(session: SparkSession, paths: Iterable[WorkPath], columns: str | 
     return reader.parquet(*(_address(session, path) for path in paths))
 
 
-def write_files(writer: DataFrameWriter, session: SparkSession, folder: WorkPath) -> None:
-    """Write a frame of the session as Parquet below a folder, which must not exist."""
+def write_files(
+    frame: DataFrame, folder: WorkPath, partition_by: Sequence[str] = (), *, many_folders: bool = False
+) -> None:
+    """Write a frame as Parquet below a folder, which must not exist.
+
+    Args:
+        frame: the rows.
+        folder: takes the files.
+        partition_by: columns that make folders and are left out of the files.
+        many_folders: whether they make more than a few, each with an open file.
+    """
+    session, writer = frame.sparkSession, frame.write.partitionBy(*partition_by)
+    if is_sail(session):
+        if any(word in kind for _, kind in frame.dtypes for word in ("double", "float")):
+            # Its bounds leave NaN out, and whoever reads them takes the whole file for the one value, or passes it by.
+            writer = writer.option("statisticsEnabled", "none")
+        if many_folders:
+            # Buffers for parallel columns cost 3 MB per open file.
+            writer = writer.option("allowSingleFileParallelism", "false")
     writer.parquet(_address(session, folder))
 
 

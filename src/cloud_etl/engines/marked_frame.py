@@ -206,11 +206,7 @@ class MarkedFrame:
             frame = _zoneless(self.frame)
             for name, value in folders.items():
                 frame = frame.withColumn(name, F.when(self.alive, value).otherwise(F.lit(_NULL)))
-            writer = frame.write.partitionBy(FATE, *folders)
-            if partition_by:
-                # Sail's buffers for parallel columns cost 3 MB per open file; Spark does not know the option.
-                writer = writer.option("allowSingleFileParallelism", "false")
-            write_files(writer, frame.sparkSession, folder)
+            write_files(frame, folder, [FATE, *folders], many_folders=bool(partition_by))
         return self._read_footers(folder, partition_by)
 
     def _read_footers(self, folder: WorkPath, partition_by: tuple[str, ...]) -> Written:

@@ -104,10 +104,10 @@ class _Comparison:
                 yield from self._between(name, *(self._compared(self.queries.files(_paths(side))) for side in files))
 
     def _compared(self, side: str) -> str:
-        """The rows of files; 0.0 and -0.0 are one value, of which engines write either."""
+        """The rows of files; 0.0 and -0.0 are one value and all NaN are one, of which engines write either."""
         doubles = [quoted(name) for name, kind in self._types(side) if kind == "DOUBLE"]
-        whole = ", ".join(f"CASE WHEN {name} = 0 THEN 0.0 ELSE {name} END AS {name}" for name in doubles)
-        return f"(SELECT * REPLACE ({whole}) FROM {side})" if doubles else side
+        one = "CASE WHEN isnan({0}) THEN 'nan'::DOUBLE WHEN {0} = 0 THEN 0.0::DOUBLE ELSE {0} END AS {0}"
+        return f"(SELECT * REPLACE ({', '.join(map(one.format, doubles))}) FROM {side})" if doubles else side
 
     def _between(self, what: str, left: str, right: str) -> Iterator[str]:
         types = [dict(self._types(side)) for side in (left, right)]

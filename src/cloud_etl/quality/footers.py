@@ -108,12 +108,15 @@ def _row_groups(metadata: pq.FileMetaData) -> Iterator[tuple[str, int, pq.Statis
 
 
 def _bounds(statistics: pq.Statistics | None) -> tuple[Bound | None, Bound | None]:
-    """Both ends of a row group, or None where they are not told or may be cut."""
+    """Both ends of a row group; None where they are not told, may be cut, are NaN, or no date that Python has."""
     if statistics is None or not statistics.has_min_max:
         return None, None
-    low, high = _bound(statistics.min), _bound(statistics.max)
-    cut = any(isinstance(end, str) and len(end.encode()) >= CUT_BYTES for end in (low, high))
-    return (None, None) if cut else (low, high)
+    try:
+        low, high = _bound(statistics.min), _bound(statistics.max)
+    except OverflowError:
+        return None, None
+    unfit = any(isinstance(end, str) and len(end.encode()) >= CUT_BYTES for end in (low, high)) or high != high
+    return (None, None) if unfit else (low, high)
 
 
 def _bound(value: Bound) -> Bound:

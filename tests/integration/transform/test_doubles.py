@@ -46,6 +46,17 @@ def test_distinct_values_are_counted_with_one_zero(lab):
     assert out.rows("rows, n, s, sum") == [(4, 2, 2, 1.5)]
 
 
+def test_nan_beside_one_other_value_survives_being_written_and_read_again(lab):
+    rows = lab.values("i, x", "(1, 0.5::DOUBLE)", "(2, 'nan')", "(3, 0.5)", "(4, 'nan')")
+    # Sail writes 0.5 as the lowest and the highest value, and would read every row as that.
+    again = {"sql": "select * from input"}
+    out = lab.write(rows, again, again, {"filter": {"large": "x > 1"}})
+    assert [(i, repr(x)) for i, x in out.rows("i, x")] == [(2, "nan"), (4, "nan")]
+    metrics = {"rows": "count(*)"}
+    folded = lab.write(rows, again, {"aggregate": {"group_by": ["x"], "metrics": metrics}})
+    assert [(repr(x), count) for x, count in folded.rows("x, rows")] == [("0.5", 2), ("nan", 2)]
+
+
 def test_joins(lab):
     lab.reference("prices", "SELECT * FROM (VALUES (0.3::DECIMAL(38,10), 'a'), (1.5, 'b')) t(price, name)")
     step = {"with": "prices", "on": {"x": "price"}, "columns": ["name"], "how": "inner"}

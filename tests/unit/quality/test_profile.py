@@ -49,6 +49,12 @@ def test_every_type_is_described(written, run):
     assert all(entry.exact and entry.rows == entry.profiled_rows == 8 for entry in found.values())
 
 
+def test_days_that_python_does_not_have_are_told_as_text(written, run):
+    sql = "SELECT i AS _row_id, DATE '9999-12-31' + i::INTEGER AS day FROM range(3) t(i)"
+    found = by_name(profile([written(sql)], 1000, run))["day"]
+    assert (found.minimum, found.maximum, found.nulls) == ("9999-12-31", "10000-01-02", 0)
+
+
 def test_nothing_is_told_of_no_rows(written, run):
     assert profile([], 0, run) == ()
     assert profile([written(ALL_TYPES.format(rows=0))], 0, run) == ()

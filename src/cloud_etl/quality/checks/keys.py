@@ -104,7 +104,7 @@ class Unique(ComparingCheck):
         keys = marked.frame.where(self._whole_key).groupBy(*names)
         counted = keys.agg(F.count(F.when(marked.alive, 1)).alias("rows"), first)
         with engine_errors(f"check {self.label}", marked.probes):
-            write_files(counted.where(F.col("rows") > 1).drop("rows").write, context.session, folder)
+            write_files(counted.where(F.col("rows") > 1).drop("rows"), folder)
         found: list[WorkPath] = sorted(folder.rglob("*.parquet"), key=str)
         files = [path for path, footer in zip(found, footers(found), strict=True) if footer.num_rows]
         return read_files(context.session, files) if files else None
@@ -120,7 +120,9 @@ class Unique(ComparingCheck):
 
         number = "_number_in_key"
         keys = (compared(marked.frame, name) for name in self.columns)
-        window = Window.partitionBy(*keys, marked.alive).orderBy(ROW_ID)
+        # Groups have no line: their values decide, so that each run and each engine lets the same one pass.
+        ties = (column(name).asc_nulls_last() for name in marked.columns)
+        window = Window.partitionBy(*keys, marked.alive).orderBy(F.col(ROW_ID).asc_nulls_last(), *ties)
         frame = marked.frame.withColumn(number, F.row_number().over(window))
         return Prepared(frame, (self._whole_key & (F.col(number) > 1),), (number,))
 

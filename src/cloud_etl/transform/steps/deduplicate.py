@@ -118,7 +118,7 @@ class Deduplicate(Step):
         if suspects:
             found = _sent(read_files(session, [folder / "suspects"]), suspects, run.memory_bytes)
             ranked = hashed.join(found, by, "left_semi").withColumn(_RANK, self._rank(hashed, _HASH))
-            write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID).write, session, folder / "surplus")
+            write_files(ranked.where(F.col(_RANK) > 1).select(ROW_ID), folder / "surplus")
             frame = self._marked(frame, fate, folder / "surplus", run.memory_bytes)
         else:
             frame = frame.mark(F.lit(False), fate)
@@ -164,7 +164,7 @@ class Deduplicate(Step):
 
         counted = gathered(hashed.select(_HASH), _HASH).groupBy(_HASH).agg(F.count(F.lit(1)).alias(_RANK))
         kept = counted.where((F.col(_RANK) > 1) | F.col(_HASH).isNull()).select(_HASH)
-        write_files(kept.write, hashed.sparkSession, folder / "suspects")
+        write_files(kept, folder / "suspects")
         found, incomplete = _footers(folder / "suspects", _HASH)
         return found - incomplete, incomplete
 
