@@ -16,6 +16,14 @@ from cloud_etl.domain.warehouse import WarehouseSpec
 PROVIDED_JARS = "provided"
 
 
+# Settings of Spark on which the same tables on every engine rest.
+_FIXED = {
+    "spark.sql.ansi.enabled": "without ANSI mode numbers overflow and casts fail without a word",
+    "spark.sql.session.timeZone": "all times are in UTC",
+    "spark.sql.caseSensitive": "names that differ in case only are one",
+}
+
+
 class EngineSpec(SpecModel):
     """The engine that runs the transform."""
 
@@ -55,6 +63,8 @@ class EngineSpec(SpecModel):
         for name in value:
             if not name.startswith("spark."):
                 raise ValueError(f"{name!r} is no setting of Spark: they begin with spark.")
+            if name in _FIXED:
+                raise ValueError(f"{name} is fixed: {_FIXED[name]}; leave it out")
         return value
 
     @field_validator("memory")

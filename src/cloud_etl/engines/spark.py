@@ -125,7 +125,7 @@ class Engine:
         require_java()
         (self._scratch / "spill").mkdir(parents=True, exist_ok=True)
         if self._spec.event_log is not None and "://" not in self._spec.event_log:
-            Path(self._spec.event_log).mkdir(parents=True, exist_ok=True)
+            _make_event_log(Path(self._spec.event_log))
         # A log file instead of the terminal: what a JVM says before its log is set up, and when it dies.
         log = self._scratch / "spark.log"
         speak_classic()
@@ -196,6 +196,16 @@ class Engine:
             **self._store_settings,
             **settings.as_text(spec.config),
         }
+
+
+def _make_event_log(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise EngineError(
+            f"engine.event_log {folder} cannot be made: {exc.strerror or exc}. Nothing was read; name a folder that "
+            "this user may write to, or leave it out."
+        ) from None
 
 
 def _started(wanted: Mapping[str, str], log: Path) -> JavaGateway:

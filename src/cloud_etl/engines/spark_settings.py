@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 _CONNECT_PORT = 15002
-_LOCAL = re.compile(r"local(\[(\*|\d+)(,\s*\d+)?\])?")
+_LOCAL = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?")
 _CLUSTERS = ("spark://", "k8s://", "yarn")
 # What a JVM with Spark takes beside its heap: classes, compiled code, threads, buffers of network and compression.
 _BESIDE_HEAP_MIB, _BESIDE_HEAP_SHARE = 256, 0.25

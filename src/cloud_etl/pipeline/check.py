@@ -51,11 +51,13 @@ def check_project(loaded: LoadedProject) -> None:
 def _environments(loaded: LoadedProject) -> Iterator[Problem]:
     known = backends.names(backends.ENGINES, "Engine")
     for name, environment in loaded.spec.environments.items():
-        engine = environment.engine.name
-        if "${" not in engine and engine not in known:
-            path = f"environments.{name}.engine.name"
+        for key, engine in (("name", environment.engine.name), ("verify", environment.engine.verify)):
+            path = f"environments.{name}.engine.{key}"
             place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
-            yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
+            if engine is not None and "${" not in engine and engine not in known:
+                yield place.problem(f"{path}: there is no engine {engine!r}{did_you_mean(engine, known)}")
+        if environment.engine.verify == environment.engine.name:
+            yield place.problem(f"{path}: {environment.engine.verify} is the first engine already; name another")
         path = f"environments.{name}.store"
         place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
         yield from (place.problem(f"{path}: {message}") for message in _store_problems(environment))

@@ -65,8 +65,10 @@ class Project:
             UsageError: no engine has that name.
         """
         backends.backend(backends.ENGINES, name, "Engine")
-        environment = self.loaded.environment
-        return self._with(engine=environment.engine.model_copy(update={"name": name}))
+        engine = self.loaded.environment.engine
+        # An environment in which it verifies the other is turned round.
+        verify = engine.name if name == engine.verify else engine.verify
+        return self._with(engine=engine.model_copy(update={"name": name, "verify": verify}))
 
     def verified_with(self, name: str) -> Project:
         """The same project, where a second engine must make the same tables before anything is published.

@@ -42,6 +42,20 @@ def test_a_stopped_engine_leaves_pyspark_to_its_caller_as_it_was(tmp_path, monke
         assert os.environ.get(name) == before
 
 
+def test_an_event_log_that_cannot_be_made_is_told_by_its_setting(tmp_path):
+    (tmp_path / "file").write_text("")
+    code = f"""
+from pathlib import Path
+from cloud_etl.domain.environment import EngineSpec
+from cloud_etl.engines.spark_manager import SparkManager
+spec = EngineSpec(name="spark", memory="1GB", event_log={str(tmp_path / "file" / "log")!r})
+SparkManager(spec, 1, Path({str(tmp_path)!r})).session
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert "EngineError: engine.event_log" in done.stderr
+    assert "cannot be made: Not a directory. Nothing was read" in done.stderr
+
+
 def test_leaving_early_starts_nothing(tmp_path, monkeypatch):
     monkeypatch.delenv("SAIL_RUNTIME__MEMORY_POOL__TYPE", raising=False)
     with SparkManager(EngineSpec(), 1, tmp_path):

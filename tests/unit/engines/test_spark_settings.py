@@ -35,10 +35,16 @@ def test_a_local_master_takes_the_cores_the_engine_may_use(written, taken):
     assert master(written).url == taken
 
 
-@pytest.mark.parametrize("url", ["mesos://a:1", "locall[2]", "local[0x]", "http://host", ""])
+@pytest.mark.parametrize("url", ["mesos://a:1", "locall[2]", "local[0x]", "local[0]", "http://host", ""])
 def test_an_address_that_is_no_master_is_refused(url):
     with pytest.raises(EngineError, match="no Spark master"):
         Master.parse(EngineSpec(name="spark", master=url or " "), 2)
+
+
+@pytest.mark.parametrize("name", ["spark.sql.ansi.enabled", "spark.sql.session.timeZone", "spark.sql.caseSensitive"])
+def test_settings_on_which_equal_tables_rest_are_fixed(name):
+    with pytest.raises(ValidationError, match=f"{name} is fixed: .*; leave it out"):
+        EngineSpec(name="spark", config={name: "x"})
 
 
 def test_where_executors_run_is_told_by_the_address():

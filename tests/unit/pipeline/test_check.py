@@ -272,6 +272,15 @@ def test_an_engine_that_is_not_there_is_told_where_it_is_named(findings, small_p
     )
 
 
+@pytest.mark.parametrize(
+    ("verify", "said"), [("duckdb", "there is no engine 'duckdb'"), ("sail", "sail is the first engine already")]
+)
+def test_the_engine_that_verifies_is_another_one_that_is_there(findings, small_project, verify, said):
+    text = small_project + f"    engine: {{name: sail, verify: {verify}}}\n"
+    [found] = findings(other("a"), project=text)
+    assert found.startswith(f"cloud-etl.yaml:6: environments.local.engine.verify: {said}")
+
+
 def test_redshift_needs_a_store_that_it_can_read(findings, small_project):
     redshift = "{database: dev, host: h, user: u, auth: {password: p}}"
     text = small_project.replace("{duckdb: {path: ./shop.duckdb}}", f"{{redshift: {redshift}}}")

@@ -35,11 +35,13 @@ def checked_arithmetic(frame: DataFrame, expression: str, label: str) -> Column:
     """
     from pyspark.sql import functions as F
 
-    plain = F.expr(expression)
+    from cloud_etl.engines.sql.spark_sql import escaped_quotes
+
     if not is_sail(frame.sparkSession):
-        return plain
+        return F.expr(expression)
+    expression = escaped_quotes(expression)
     rewritten = rewrite_expression(expression, _types_in(frame), label)
-    return plain if rewritten is None else F.expr(rewritten)
+    return F.expr(expression if rewritten is None else rewritten)
 
 
 def rewrite_expression(expression: str, type_of: TypeOf, label: str) -> str | None:

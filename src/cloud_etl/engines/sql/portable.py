@@ -9,6 +9,8 @@ from sqlglot import exp
 from cloud_etl.engines.sql.coercion import doubles_beside_decimals
 from cloud_etl.engines.sql.decimals import DecimalType, plain_number
 from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
+from cloud_etl.engines.sql.patterns import FUNCTIONS, ascii_classes
+from cloud_etl.engines.sql.refused import refused_form
 from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
 
 if TYPE_CHECKING:
@@ -16,18 +18,9 @@ if TYPE_CHECKING:
 
 Found = tuple[exp.Expr, exp.Expr] | None
 _REAL = ("double", "float")
+_NAN, _MOST, _LEAST = (f"CAST('{word}' AS DOUBLE)" for word in ("nan", "inf", "-inf"))
 # A sum of decimals has ten digits more; up to here they are within 38.
 _SAFE = 28
-# Sail gives other values, or none where Spark gives some.
-_REFUSED = {
-    "hypot": "write sqrt(a * a + b * b)", "rint": "write round(x), which takes .5 away from zero",
-    "conv": "use hex or bin",
-    "to_json": "cast to text before", "to_csv": "write concat_ws", "sentences": "write split",
-    "bround": "write round", "factorial": "write it as a join", "width_bucket": "write case when",
-    "json_array_length": "use get_json_object", "timestamp_seconds": "write timestamp_micros(x * 1000000)",
-    "timestamp_millis": "write timestamp_micros(x * 1000)",
-    "make_interval": "write INTERVAL n UNIT", "make_dt_interval": "write INTERVAL n UNIT",
-}  # fmt: skip
 # A function and the number of its arguments: what gives the same.
 _FORMS = {
     ("nvl", 2): "coalesce({0}, {1})",
@@ -40,6 +33,8 @@ _FORMS = {
     ("md5", 1): "CAST(md5({0}) AS STRING)",
     # Its own is -1 for Sunday.
     ("weekday", 1): "CAST(pmod(dayofweek({0}) + 5, 7) AS INT)",
+    # Its own is false for what is not known.
+    ("array_contains", 2): "CASE WHEN ({1}) IS NOT NULL THEN array_contains({0}, {1}) END",
     ("regexp_count", 2): "CAST(regexp_count({0}, {1}) AS INT)",
 }
 # Sail's own takes nanoseconds, which end in the years 1677 and 2262. The first day of the unit that holds a date:
@@ -53,7 +48,6 @@ _TRUNC = {f"'{unit}'": f"CAST({day.format('CAST({1} AS DATE)')} AS TIMESTAMP)" f
     "'day'": "CAST(CAST({1} AS DATE) AS TIMESTAMP)",
     "'hour'": "timestamp_micros(unix_micros({1}) - pmod(unix_micros({1}), 3600000000))",
 }
-_DATE_UNITS = ("month", "quarter", "year")
 
 
 def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
@@ -71,11 +65,27 @@ def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
         return _arithmetic(node, type_of, label)
     if isinstance(node, exp.Div | exp.Mod):
         return _decimal(node, _kinds(node, type_of), type_of(node))
-    changed = doubles_beside_decimals(node, type_of)
+    if (refused := refused_form(node, type_of)) is not None:
+        raise refusal(f"{label}: {refused[0]} does not give the same on sail and spark; {refused[1]}")
+    changed = doubles_beside_decimals(node, type_of) | _written_out(node)
     if not isinstance(node, exp.Anonymous):
         return (node, node.copy()) if changed else None
     changed |= _one_zero(node, type_of)
     return _function(node, type_of, label) or ((node, node.copy()) if changed else None)
+
+
+def _written_out(node: exp.Expr) -> bool:
+    """Write out the classes of a pattern, in place; whether it has any."""
+    if isinstance(node, exp.RegexpLike):
+        pattern = node.expression
+    elif isinstance(node, exp.Anonymous) and node.name.lower() in FUNCTIONS and len(node.expressions) > 1:
+        pattern = node.expressions[1]
+    else:
+        return False
+    if not isinstance(pattern, exp.Literal) or not pattern.is_string or ascii_classes(pattern.name) == pattern.name:
+        return False
+    pattern.replace(exp.Literal.string(ascii_classes(pattern.name)))
+    return True
 
 
 def _one_zero(node: exp.Anonymous, type_of: TypeOf) -> bool:
@@ -134,10 +144,10 @@ def _quotient(node: exp.Div, left: DecimalType, right: DecimalType) -> exp.Expr:
 
 def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     name, arguments = node.name.lower(), list(node.expressions)
-    if name in _REFUSED:
-        raise refusal(f"{label}: {name} does not give the same on sail and spark; {_REFUSED[name]}")
     if name in ("datediff", "date_diff"):
-        return _days(node, arguments, label)
+        return (node, cast(node.copy(), "int")) if len(arguments) == 2 else None
+    if name in ("min", "max") and len(arguments) == 1 and type_of(arguments[0]) in _REAL:
+        return _extreme(node, arguments[0])
     if name in ("sum", "avg", "mean") and len(arguments) == 1:
         return _folded(node, name, type_of, label)
     if name in ("floor", "ceil", "ceiling") and len(arguments) == 1:
@@ -153,19 +163,34 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     if name == "trunc" and len(texts) == 2:
         day = _FIRST_DAYS.get(texts[1].lower().strip("'"))
         form = day.format("CAST({0} AS DATE)") if day else None
-    if name in ("hash", "xxhash64") and any((type_of(one) or "").startswith("decimal") for one in arguments):
-        raise refusal(f"{label}: {name} of a decimal is not the same on sail and spark; cast it to string before")
     new = expression_tree(form.format(*texts)) if form else None
     return (node, new) if new is not None else None
 
 
-def _days(node: exp.Anonymous, arguments: list[exp.Expr], label: str) -> Found:
-    if len(arguments) == 2:
-        return node, cast(node.copy(), "int")
-    unit = sql_of(arguments[0]).lower()
-    if unit in _DATE_UNITS:
-        raise refusal(f"{label}: {node.name} by {unit} is not the same on sail and spark; write months_between")
-    return None
+def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
+    """The lowest or highest double, with NaN as the highest; Sail's groups leave it out, and begin at no infinity."""
+    place = _whole(node)
+
+    def over(name: str, argument: str) -> str:
+        whole = place.copy()
+        [inner] = [one for one in [whole, *whole.find_all(exp.Anonymous)] if one == node][:1]
+        made = exp.Anonymous(this=name, expressions=[expression_tree(argument)])
+        return sql_of(made if inner is whole else _replaced(whole, inner, made))
+
+    text = sql_of(value)
+    numbers = over(node.name, f"CASE WHEN {text} > {_LEAST} AND {text} < {_MOST} THEN {text} END")
+    nan, most, least = (
+        f"CASE WHEN {over('bool_or', test)} THEN {what} END"
+        for test, what in ((f"isnan({text})", _NAN), (f"{text} = {_MOST}", _MOST), (f"{text} = {_LEAST}", _LEAST))
+    )
+    order = (least, numbers, most, nan) if node.name.lower() == "min" else (nan, most, numbers, least)
+    new = expression_tree(f"coalesce({', '.join(order)})")
+    return (place, new) if new is not None else None
+
+
+def _replaced(whole: exp.Expr, inner: exp.Expr, made: exp.Expr) -> exp.Expr:
+    inner.replace(made)
+    return whole
 
 
 def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:

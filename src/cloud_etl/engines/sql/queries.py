@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from cloud_etl.engines.dialect import is_sail
-from cloud_etl.engines.sql.integers import TypeOf, check_tree, may_wrap, unchecked
-from cloud_etl.engines.sql.spark_sql import query_tree, sql_of
+from cloud_etl.engines.sql.integers import TypeOf, check_tree, may_wrap, refusal, unchecked
+from cloud_etl.engines.sql.spark_sql import escaped_quotes, query_tree, sql_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,6 +29,11 @@ def checked_query(session: SparkSession, query: str, view: str, label: str) -> s
     """
     if not is_sail(session):
         return query
+    query = escaped_quotes(query)
+    if re.search(r"\bunpivot\b", query, re.IGNORECASE):
+        raise refusal(
+            f"{label}: unpivot keeps rows without a value on sail; write a UNION ALL, or run on the spark engine"
+        )
     tree = query_tree(query)
     if tree is None:
         if may_wrap(query.replace("count(*)", "").replace("select *", "")):

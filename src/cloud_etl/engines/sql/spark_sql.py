@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import ClassVar
 
@@ -37,6 +38,30 @@ def query_tree(text: str) -> exp.Expr | None:
     """A SELECT as a tree; None where it cannot be read, or its text would not come back."""
     tree = _tree(text, None)
     return tree if isinstance(tree, exp.Query) else None
+
+
+# What is no text: names, comments, raw texts; then texts by either quote.
+_PIECES = re.compile(
+    r"""(`(?:[^`]|``)*`|--[^\n]*|/\*.*?\*/|\b[rR]'[^']*'|\b[rR]"[^"]*")|'((?:[^'\\]|\\.|'')*)'|"((?:[^"\\]|\\.|"")*)\"""",
+    re.DOTALL,
+)
+_PAIR = re.compile(r"""\\.|''|\"\"""", re.DOTALL)
+
+
+def escaped_quotes(text: str) -> str:
+    """Spark SQL whose texts have a backslash before a quote in them, and no doubled one, which Sail leaves out."""
+
+    def escaped(found: re.Match[str]) -> str:
+        quote = "'" if found[2] is not None else '"'
+        inner = found[2] if found[2] is not None else found[3]
+        return found[0] if inner is None else quote + _PAIR.sub(lambda pair: _one_quote(pair[0]), inner) + quote
+
+    return _PIECES.sub(escaped, text)
+
+
+def _one_quote(pair: str) -> str:
+    """An escaped character as it is, a doubled quote as one escaped."""
+    return pair if pair.startswith("\\") else f"\\{pair[0]}"
 
 
 def sql_of(tree: exp.Expr) -> str:
