@@ -142,7 +142,7 @@ class Engine:
             self.stop()
             raise
         except (OSError, Py4JError, PySparkException) as exc:
-            said = _last_words(log) or type(exc).__name__
+            said = _last_words(log) or _reason(exc)
             self.stop()
             raise _not_started(settings.shown(master.url), said) from None
 
@@ -240,9 +240,10 @@ def _session(gateway: JavaGateway, wanted: Mapping[str, str], python: str | None
     for name, value in wanted.items():
         conf.set(name, value)
     context = SparkContext(conf=conf, gateway=gateway)
-    if python is not None:
-        # Else the first python3 on the path, which need not have the libraries of this one.
-        context.pythonExec = os.environ.get("PYSPARK_PYTHON", python)
+    # Else the first python3 on the path of an executor, which need not have the libraries of this one.
+    named = wanted.get("spark.pyspark.python") or os.environ.get("PYSPARK_PYTHON", python)
+    if named is not None:
+        context.pythonExec = named
     return SparkSession(context)
 
 
@@ -309,6 +310,17 @@ def _last_words(log: Path) -> str:
     chatter = ("at ", "WARN", "Using ", "Setting ", "To adjust ")
     words = [line for line in map(str.strip, lines) if "Exception" in line or "Error" in line or "Invalid" in line]
     return next((line for line in words if not line.startswith(chatter)), "")[:300].rstrip(".")
+
+
+def _reason(exc: Exception) -> str:
+    """What the JVM says of an error, one line of it; the error's name where it says nothing."""
+    from py4j.protocol import Py4JError
+
+    told = ""
+    if (thrown := getattr(exc, "java_exception", None)) is not None:
+        with contextlib.suppress(Py4JError, OSError):
+            told = str(thrown.getMessage() or "").strip()
+    return told.splitlines()[0][:200].rstrip(".") if told else type(exc).__name__
 
 
 def _not_started(master: str, said: str) -> EngineError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 
 import pyspark
 import pytest
@@ -58,8 +59,17 @@ def test_executors_without_cloud_etl_are_told_how_to_get_it(far_retail, tmp_path
     # A module of that name which is none hides the real one from the executors' Python alone.
     (tmp_path / "cloud_etl.py").write_text("")
     text = refused(far_retail.with_engine(config={"spark.executorEnv.PYTHONPATH": str(tmp_path)}))
-    assert "the executors lack cloud-etl or a package that it needs" in text
+    assert "the Python of the executors lacks cloud_etl" in text
     assert "cloud-etl submit --pack" in text
+
+
+def test_the_python_of_the_executors_can_be_named(far_retail, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/used"\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    done = far_retail.with_engine(config={"spark.pyspark.python": str(python)}).run("product_data", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "used").exists()
 
 
 def test_a_plan_needs_no_work_area(far_retail):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from cloud_etl.domain.progress import Progress
     from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.spec import PipelineSpec
+
+
+_MODULE = re.compile(r"No module named '?([\w.]+)'?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,8 @@ class ClusterReader:
             try:
                 rows = lines.collect()
             except engine_exceptions() as exc:
-                if "ModuleNotFoundError" in str(exc) or "No module named" in str(exc):
-                    raise _not_importable() from None
+                if (lacking := _MODULE.search(str(exc))) is not None:
+                    raise _not_importable(lacking[1]) from None
                 raise
         results = [TaskResult.decode(row[0]) for row in rows]
         for result in results:
@@ -103,8 +107,9 @@ class ClusterReader:
             extractor.store.verify(file)
 
 
-def _not_importable() -> EngineError:
+def _not_importable(module: str) -> EngineError:
     return EngineError(
-        "the executors lack cloud-etl or a package that it needs. Nothing was read; send them along: "
-        "`cloud-etl submit --pack` writes environment.tar.gz, for spark.archives (docs/how-to/spark-submit.md)."
+        f"the Python of the executors lacks {module}. Nothing was read; name a Python that has cloud-etl by "
+        "spark.pyspark.python in engine.config, or send one along: `cloud-etl submit --pack` writes "
+        "environment.tar.gz, for spark.archives (docs/how-to/spark-submit.md)."
     )
