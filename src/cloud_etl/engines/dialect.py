@@ -14,7 +14,7 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from cloud_etl.domain.work_path import WorkPath
 
@@ -110,6 +110,20 @@ def _address(session: SparkSession, path: WorkPath) -> str:
         # Hadoop's client for S3 is known by this name alone.
         return str(path) if is_sail(session) else str(path).replace("s3://", "s3a://", 1)
     return path.absolute().as_uri() if is_sail(session) else f"file://{path.absolute()}"
+
+
+def rounded(session: SparkSession, value: Column, target: str) -> Column:
+    """A double as a decimal, NULL where it does not fit: rounded by the digits that it is written with, as Spark does.
+
+    Sail rounds the binary number, so that 1.005 becomes 1.00. Beyond the bounds no such digits are lost.
+    """
+    from pyspark.sql import functions as F
+
+    plain = value.try_cast(target)
+    if not is_sail(session):
+        return plain
+    written = (F.abs(value) >= 1e-3) & (F.abs(value) < 1e15)
+    return F.when(written, value.cast("string").cast("decimal(38,18)").try_cast(target)).otherwise(plain)
 
 
 def gathered(frame: DataFrame, name: str) -> DataFrame:

@@ -57,6 +57,16 @@ def test_nan_beside_one_other_value_survives_being_written_and_read_again(lab):
     assert [(repr(x), count) for x, count in folded.rows("x, rows")] == [("0.5", 2), ("nan", 2)]
 
 
+def test_a_double_becomes_a_decimal_by_its_digits(lab):
+    values = ("1.005", "-33.355", "0.125", "2.675", "1e-7", "123456789012.345", "NULL")
+    rows = lab.values("i, x", *(f"({place}, {value}::DOUBLE)" for place, value in enumerate(values)))
+    wanted = ["1.01", "-33.36", "0.13", "2.68", "0.00", "123456789012.35", "None"]
+    cast = lab.write(rows, {"cast": {"x": "decimal(20,2)"}})
+    assert [str(row[1]) for row in cast.rows("i, x")] == wanted
+    derived = lab.write(rows, {"derive": {"d": "cast(x as decimal(20,2))", "t": "try_cast(x as decimal(20,2))"}})
+    assert [(str(row[1]), str(row[2])) for row in derived.rows("i, d, t")] == [(one, one) for one in wanted]
+
+
 def test_joins(lab):
     lab.reference("prices", "SELECT * FROM (VALUES (0.3::DECIMAL(38,10), 'a'), (1.5, 'b')) t(price, name)")
     step = {"with": "prices", "on": {"x": "price"}, "columns": ["name"], "how": "inner"}

@@ -67,11 +67,25 @@ def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
         return _decimal(node, _kinds(node, type_of), type_of(node))
     if (refused := refused_form(node, type_of)) is not None:
         raise refusal(f"{label}: {refused[0]} does not give the same on sail and spark; {refused[1]}")
+    if isinstance(node, exp.Cast):
+        return _by_digits(node, type_of)
     changed = doubles_beside_decimals(node, type_of) | _written_out(node)
     if not isinstance(node, exp.Anonymous):
         return (node, node.copy()) if changed else None
     changed |= _one_zero(node, type_of)
     return _function(node, type_of, label) or ((node, node.copy()) if changed else None)
+
+
+def _by_digits(node: exp.Cast, type_of: TypeOf) -> Found:
+    """A double becomes a decimal by the digits that it is written with, as `rounded` of the dialect says."""
+    if not node.is_type("decimal") or type_of(node.this) != "double":
+        return None
+    text = sql_of(node.this)
+    written = node.copy()
+    written.set("this", expression_tree(f"CAST(CAST({text} AS STRING) AS DECIMAL(38, 18))"))
+    test = f"abs({text}) >= CAST(1e-3 AS DOUBLE) AND abs({text}) < CAST(1e15 AS DOUBLE)"
+    new = exp.Case(ifs=[exp.If(this=expression_tree(test), true=written)], default=node.copy())
+    return node, new
 
 
 def _written_out(node: exp.Expr) -> bool:

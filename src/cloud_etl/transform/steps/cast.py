@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from cloud_etl.domain.spec import TypeField
+from cloud_etl.engines.dialect import rounded
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import Fate, column
 from cloud_etl.transform.columns import Columns, checked, refuse_reserved, require
 from cloud_etl.transform.port import Step
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
+    from pyspark.sql import Column, SparkSession
 
     from cloud_etl.domain.schema import ColumnType, Kind
     from cloud_etl.engines.marked_frame import MarkedFrame
@@ -35,7 +36,8 @@ class Cast(Step):
     """Give columns another type. A value that does not fit takes its row out; it never becomes NULL unseen.
 
     Status rejected, reason `cast.<column>`. A value fits when it can be read as the new type without losing digits:
-    12.0 fits integer, 12.5 does not; 1.239 does not fit decimal(12,2). From double to decimal is rounded.
+    12.0 fits integer, 12.5 does not; 1.239 does not fit decimal(12,2). From double to decimal is rounded,
+    by the digits that the double is written with.
     """
 
     kind: ClassVar[str] = "cast"
@@ -49,7 +51,7 @@ class Cast(Step):
         checked(frame, self.types, self.label)
         for name, target in self.types.items():
             source = dict(frame.frame.dtypes)[name]
-            value = _read(column(name), source, target)
+            value = _read(context.session, column(name), source, target)
             misfit = column(name).isNotNull() & (value.isNull() | _loses_digits(column(name), value, source, target))
             with analysis_errors(f"{self.label}.{name}", frame.columns):
                 _ = frame.frame.select(value).schema
@@ -65,13 +67,15 @@ class Cast(Step):
         return {**columns, **self.types}
 
 
-def _read(value: Column, source: str, target: ColumnType) -> Column:
+def _read(session: SparkSession, value: Column, source: str, target: ColumnType) -> Column:
     """The value in its new type, NULL where it does not fit.
 
     Engines read more than digits as a number (1e2, 1.5d) and more than a date as a date, and not the same.
     """
     from pyspark.sql import functions as F
 
+    if source == "double" and target.kind == "decimal":
+        return rounded(session, value, target.spark)
     read = value.try_cast(target.spark)
     form = _FORMS.get(target.kind) if source == "string" else None
     return read if form is None else F.when(F.lower(value).rlike(form), read)
