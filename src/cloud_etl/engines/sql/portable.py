@@ -186,10 +186,12 @@ def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
     place = _whole(node)
 
     def over(name: str, argument: str) -> str:
-        whole = place.copy()
-        [inner] = [one for one in [whole, *whole.find_all(exp.Anonymous)] if one == node][:1]
         made = exp.Anonymous(this=name, expressions=[expression_tree(argument)])
-        return sql_of(made if inner is whole else _replaced(whole, inner, made))
+        if place is node:
+            return sql_of(made)
+        whole = place.copy()
+        next(one for one in whole.find_all(exp.Anonymous) if one == node).replace(made)
+        return sql_of(whole)
 
     text = sql_of(value)
     numbers = over(node.name, f"CASE WHEN {text} > {_LEAST} AND {text} < {_MOST} THEN {text} END")
@@ -200,11 +202,6 @@ def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
     order = (least, numbers, most, nan) if node.name.lower() == "min" else (nan, most, numbers, least)
     new = expression_tree(f"coalesce({', '.join(order)})")
     return (place, new) if new is not None else None
-
-
-def _replaced(whole: exp.Expr, inner: exp.Expr, made: exp.Expr) -> exp.Expr:
-    inner.replace(made)
-    return whole
 
 
 def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:
