@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cloud_etl.domain.environment import EngineSpec
 
 
+_MOST_IDLE_SECONDS = 365 * 24 * 3600
+
+
 class Engine:
     """A Sail server on a free port of this machine, and a session with it."""
 
@@ -85,6 +88,8 @@ def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
         "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
         "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(resources.engine_pool_bytes),
         "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{spill}"]',
+        # The engine may wait for hours, for a large batch to be read or loaded; 15 minutes would end its session.
+        "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(_MOST_IDLE_SECONDS),
         "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(cores),
         "TOKIO_WORKER_THREADS": str(cores),
         "SAIL_EXECUTION__BATCH_SIZE": str(resources.batch_rows),

@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from cloud_etl.domain.environment import EngineSpec
+from cloud_etl.engines import sail as sail_engine
 from cloud_etl.engines.failures import engine_errors
 from cloud_etl.engines.spark_manager import SparkManager
 from cloud_etl.errors import EngineError, StepFailedError, UsageError
@@ -54,6 +55,17 @@ SparkManager(spec, 1, Path({str(tmp_path)!r})).session
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert "EngineError: engine.event_log" in done.stderr
     assert "cannot be made: Not a directory. Nothing was read" in done.stderr
+
+
+def test_a_session_outlives_a_long_wait(tmp_path, monkeypatch):
+    # Sail ends a session that asked nothing for so long; by itself it would after 15 minutes.
+    assert sail_engine._MOST_IDLE_SECONDS > 24 * 3600
+    monkeypatch.setattr(sail_engine, "_MOST_IDLE_SECONDS", 1)
+    with SparkManager(EngineSpec(memory="512MB"), 1, tmp_path) as manager:
+        session = manager.session
+        time.sleep(4)
+        with pytest.raises(Exception, match="is not running"):
+            session.range(3).count()
 
 
 def test_leaving_early_starts_nothing(tmp_path, monkeypatch):
