@@ -11,7 +11,7 @@ from cloud_etl.engines.sql.integers import cast
 if TYPE_CHECKING:
     from cloud_etl.engines.sql.integers import TypeOf
 
-_REAL = ("double", "float")
+REAL = ("double", "float")
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ)
 # Functions that give one of their arguments, and how many stand before these.
 _CHOOSING = {"coalesce": 0, "nvl": 0, "ifnull": 0, "nullif": 0, "greatest": 0, "least": 0, "array": 0, "nvl2": 1}
@@ -25,7 +25,7 @@ def doubles_beside_decimals(node: exp.Expr, type_of: TypeOf) -> bool:
         if all(isinstance(one, exp.Literal | exp.Null) for one in operands):
             continue
         kinds = [type_of(one) or "" for one in operands]
-        if any(kind in _REAL for kind in kinds):
+        if any(kind in REAL for kind in kinds):
             for one, kind in zip(operands, kinds, strict=True):
                 if kind.startswith("decimal"):
                     one.replace(cast(one.copy(), "double"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cloud_etl.engines.sql.coercion import doubles_beside_decimals
+from cloud_etl.engines.sql.coercion import REAL, doubles_beside_decimals
 from cloud_etl.engines.sql.decimals import DecimalType, plain_number
 from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
 from cloud_etl.engines.sql.patterns import FUNCTIONS, ascii_classes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from cloud_etl.engines.sql.integers import TypeOf
 
 Found = tuple[exp.Expr, exp.Expr] | None
-_REAL = ("double", "float")
 _NAN, _MOST, _LEAST = (f"CAST('{word}' AS DOUBLE)" for word in ("nan", "inf", "-inf"))
 # A sum of decimals has ten digits more; up to here they are within 38.
 _SAFE = 28
@@ -107,7 +106,7 @@ def _one_zero(node: exp.Anonymous, type_of: TypeOf) -> bool:
     arguments = [part for one in node.expressions if isinstance(one, exp.Distinct) for part in one.expressions]
     if node.name.lower() == "collect_set":
         arguments = list(node.expressions)
-    doubles = [one for one in arguments if type_of(one) in _REAL]
+    doubles = [one for one in arguments if type_of(one) in REAL]
     for one in doubles:
         zero = cast(exp.Literal.number("0"), "double")
         one.replace(exp.Paren(this=exp.Add(this=one.copy(), expression=zero)))
@@ -136,7 +135,7 @@ def _arithmetic(node: exp.Binary, type_of: TypeOf, label: str) -> Found:
 
 
 def _decimal(node: exp.Binary, kinds: tuple[str | None, str | None], kind: str | None) -> Found:
-    if kind is None or not kind.startswith("decimal") or any(one is None or one in _REAL for one in kinds):
+    if kind is None or not kind.startswith("decimal") or any(one is None or one in REAL for one in kinds):
         return None
     left = DecimalType.of(kinds[0] or "", plain_number(sql_of(node.this)))
     right = DecimalType.of(kinds[1] or "", plain_number(sql_of(node.expression)))
@@ -160,7 +159,7 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     name, arguments = node.name.lower(), list(node.expressions)
     if name in ("datediff", "date_diff"):
         return (node, cast(node.copy(), "int")) if len(arguments) == 2 else None
-    if name in ("min", "max") and len(arguments) == 1 and type_of(arguments[0]) in _REAL:
+    if name in ("min", "max") and len(arguments) == 1 and type_of(arguments[0]) in REAL:
         return _extreme(node, arguments[0])
     if name in ("sum", "avg", "mean") and len(arguments) == 1:
         return _folded(node, name, type_of, label)

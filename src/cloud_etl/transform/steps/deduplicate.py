@@ -13,7 +13,6 @@ from uuid import uuid4
 
 from pydantic import Field, field_validator
 
-from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.engines.dialect import gathered, read_files, write_files
 from cloud_etl.engines.failures import engine_errors
@@ -143,7 +142,7 @@ class Deduplicate(Step):
         (folder / "suspects").mkdir(parents=True)
         names = ", ".join(as_identifier(name) for name in self.keys)
         whole = " AND ".join(f"{as_identifier(name)} IS NOT NULL" for name in self.keys)
-        with parquet_queries(Resources(run.memory_bytes, run.cores), folder / "spill") as queries:
+        with parquet_queries(run.resources, folder / "spill") as queries:
             rows = queries.files(files)
             [(suspects,)] = queries.rows(
                 f"COPY (WITH keyed AS (SELECT hash({names}) AS h, {ROW_ID} FROM {rows} WHERE {whole}), "
