@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import grouped
 from cloud_etl.monitoring.figures import number, percent, plural, printable
 from cloud_etl.monitoring.funnel import funnel, step_lines
+from cloud_etl.monitoring.reasons import checks_passed, file_notes, reject_reasons, replaced_groups
 from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cloud_etl.quality.quarantine import Reject, RejectGroup
 
 MOST_DETAILED = 6
+MOST_REASONS = 10
 RAW_CHARACTERS = 400
 # Wider than any line: what reads a pipe wants names whole, and tables take no more than they need.
 _PIPE_COLUMNS = 100_000
@@ -99,7 +102,7 @@ def run_summary(report: RunReport, report_path: str = "") -> RenderableType:
         parts += [part for one in report.pipelines for part in _pipeline_parts(one, many)]
     if many:
         parts += [overview_table(report.pipelines), ""]
-    parts += [_verdict_line(run_verdict(report), f"Run {report.run_id}"), *_next_steps(report, report_path)]
+    parts += [*_verdict_lines(run_verdict(report), f"Run {report.run_id}"), *_next_steps(report, report_path)]
     return _group(parts)
 
 
@@ -169,7 +172,7 @@ def runs_table(found: Iterable[RunReport]) -> Table:
     for report in found:
         verdict = run_verdict(report)
         ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
-        rejected = sum(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers)
+        rejected = sum(ledger.rejected for ledger in ledgers)
         table.add_row(
             report.run_id,
             _styled(verdict.word, _STYLES[verdict.tone]),
@@ -182,14 +185,15 @@ def runs_table(found: Iterable[RunReport]) -> Table:
 
 
 def reject_groups_table(groups: Sequence[RejectGroup]) -> RenderableType:
-    """A table per run and pipeline: file, stage, code, records."""
+    """Per run and pipeline, file by file: records and code."""
     parts: list[RenderableType] = []
     for (run_id, pipeline), members in groupby(groups, key=lambda group: (group.run_id, group.pipeline)):
-        table = _table(">Records", "<Code", "Stage", "File")
-        for group in members:
-            name = printable(group.source_uri or "-")
-            table.add_row(number(group.records), printable(group.code), group.stage, name)
-        parts += [_styled(f"{printable(pipeline)}  run {run_id}", "bold"), table, ""]
+        parts.append(_styled(f"{printable(pipeline)}  run {run_id}", "bold"))
+        for uri, of_file in groupby(members, key=lambda group: group.source_uri):
+            parts.append(_styled(f"  {printable(uri or 'of no file')}", "dim"))
+            for group in of_file:
+                parts.append(f"  {number(group.records):>9}  {printable(group.code)}")
+        parts.append("")
     return _group(parts)
 
 
@@ -220,7 +224,7 @@ def _pipeline_parts(one: PipelineReport, many: bool) -> Iterator[RenderableType]
         yield _styled(printable(one.pipeline), "bold")
     # With one pipeline the verdict of the run says the same at the end.
     if many and verdict.tone != "good":
-        yield _verdict_line(verdict, indent="  ")
+        yield from _verdict_lines(verdict, indent="  ")
     if one.ledger is not None:
         yield Padding(flow_table(one.ledger, zeros=False), (0, 0, 0, 2), expand=False)
         yield from _after_the_flow(one)
@@ -232,36 +236,59 @@ def _after_the_flow(one: PipelineReport) -> Iterator[RenderableType]:
     from rich.padding import Padding
 
     if one.tables:
-        table = _table("Table", "Mode", ">Before", ">Inserted", ">Deleted", ">After")
+        table = _table("<Table", "<Mode", ">Before", ">Inserted", ">Deleted", ">After")
         for count in one.tables:
             changes = [number(rows) for rows in (count.rows_before, count.inserted, count.deleted, count.rows_after)]
             table.add_row(printable(count.table), count.mode, *changes)
         yield ""
         yield Padding(table, (0, 0, 0, 2), expand=False)
+    yield from _reasons(one)
     if one.quality is not None:
-        failed = [check for check in one.quality.checks if not check.passed]
-        passed = f"{len(one.quality.checks) - len(failed)} of {plural(len(one.quality.checks), 'check')} passed"
-        yield f"\n  Quality score {_score(one.quality)}, {passed if one.quality.checks else 'no checks'}"
-        for check in failed:
-            yield f"    {printable(check.name)} ({check.on_fail}): {printable(check.message)}"
+        score = "-" if one.quality.score is None else f"{one.quality.score:.1f}"
+        yield f"\n  Quality score {score}: {checks_passed(one.quality)}"
+        for check in one.quality.checks:
+            # What a check rejected stands among the reasons.
+            if not check.passed and check.on_fail != "reject":
+                yield f"    {printable(check.name)} ({check.on_fail}): {printable(check.message)}"
+    for note, files in file_notes(one):
+        yield f"  Note: {printable(note)} ({plural(files, 'file')})"
+    for name, groups in replaced_groups(one):
+        were = "group of earlier batches was" if groups == 1 else "groups of earlier batches were"
+        yield f"  Note: in {printable(name)} {number(groups)} {were} replaced by those of this batch"
+
+
+def _reasons(one: PipelineReport) -> Iterator[RenderableType]:
+    """Why records were rejected, the most frequent cause first, with what helps."""
+    reasons = reject_reasons(one)
+    if not reasons:
+        return
+    rejected = sum(reason.rows for reason in reasons)
+    yield f"\n  Why {plural(rejected, 'record')} {'was' if rejected == 1 else 'were'} rejected"
+    width = len(number(reasons[0].rows))
+    for reason in reasons[:MOST_REASONS]:
+        column = f" in {printable(reason.column)}" if reason.column and not reason.code.startswith("quality.") else ""
+        says = printable(reason.remedy or reason.meaning)
+        yield f"    {number(reason.rows):>{width}}  {printable(reason.code)}{column}{': ' if says else ''}{says}"
+    if rest := reasons[MOST_REASONS:]:
+        rows = sum(reason.rows for reason in rest)
+        causes = plural(len(rest), "other cause")
+        yield f"    {number(rows):>{width}}  for {causes}; `cloud-etl quarantine list` has all"
 
 
 def _next_steps(report: RunReport, report_path: str) -> Iterator[RenderableType]:
     ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
-    if any(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers):
-        yield f"  rejects  cloud-etl quarantine show {report.run_id}"
+    if any(ledger.rejected for ledger in ledgers):
+        yield _styled(f"  rejects  cloud-etl quarantine show {report.run_id}", "")
     if report_path:
-        yield f"  report   {printable(report_path)}"
+        yield _styled(f"  report   {printable(report_path)}", "")
     if report.log_file:
-        yield f"  log      {printable(report.log_file)}"
+        yield _styled(f"  log      {printable(report.log_file)}", "")
 
 
-def _verdict_line(verdict: Verdict, subject: str = "", indent: str = "") -> RenderableType:
-    from rich.text import Text
-
-    lines = [indent + printable(line) for line in verdict.detail.splitlines()]
+def _verdict_lines(verdict: Verdict, subject: str = "", indent: str = "") -> Iterator[RenderableType]:
     head = f"{subject}: {verdict.headline}." if subject else f"{indent}{verdict.headline}."
-    return Text.assemble((head, f"bold {_STYLES[verdict.tone]}"), "\n" if lines else "", "\n".join(lines))
+    yield _styled(head, f"bold {_STYLES[verdict.tone]}")
+    yield from (indent + printable(line) for line in verdict.detail.splitlines())
 
 
 def _last_part(subject: str) -> str:
@@ -277,7 +304,10 @@ def _reconciled(ledger: RowLedger) -> RenderableType:
 
 
 def _score(quality: QualityReport | None) -> str:
-    return "-" if quality is None or quality.score is None else f"{quality.score:.1f}"
+    """The score; without checks only the reader has judged, which is no 100 to be glad of."""
+    if quality is None or quality.score is None:
+        return "-"
+    return f"{quality.score:.1f}" if quality.checks else "no checks"
 
 
 def _yes_no(holds: bool) -> RenderableType:
@@ -300,6 +330,7 @@ def _table(*columns: str) -> Table:
 
 
 def _styled(text: str, style: str) -> RenderableType:
+    """A line that is printed unbroken: a heading, or a command or path that is there to be copied."""
     from rich.text import Text
 
     return Text(text, style=style)
@@ -325,15 +356,32 @@ def _print(renderable: RenderableType) -> None:
 
 
 def _print_parts(console: Console, renderable: RenderableType) -> None:
-    """Print tables within the width, and prose unbroken: a command or a path in it must stay one to copy."""
+    """Print tables and prose within the width; a word is never broken, nor a line that is there to be copied."""
     from rich.console import Group
     from rich.text import Text
 
     if isinstance(renderable, Group):
         for part in renderable.renderables:
             _print_parts(console, part)
+    elif isinstance(renderable, str):
+        console.print(_within(renderable, console.width), soft_wrap=True)
+    elif isinstance(renderable, Text):
+        console.print(renderable, soft_wrap=True)
     else:
-        console.print(renderable, soft_wrap=isinstance(renderable, str | Text))
+        console.print(renderable)
+
+
+def _within(prose: str, width: int) -> str:
+    """Prose broken between words; what goes on below a line stands two further in than the line."""
+    lines = []
+    for line in prose.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        wrapped = textwrap.wrap(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+            drop_whitespace=True,
+        )  # fmt: skip
+        lines.append("\n".join(wrapped))
+    return "\n".join(lines)
 
 
 def _print_or_say(renderable: RenderableType | None, otherwise: str) -> None:

@@ -19,6 +19,7 @@ class FileCount:
         staged: rows in the staged Parquet footers that came from this file.
         rejected: rows in the quarantine that came from this file.
         codes: rejected records by reason code.
+        columns: those of `codes` that are about a column, by code and column.
         notes: what a person should know of how the file was read: columns taken by a similar name, dropped, missing.
     """
 
@@ -30,6 +31,7 @@ class FileCount:
     rejected: int
     codes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,11 @@ class RowLedger:
     def rejected_by_reader(self) -> int:
         """Records that did not fit the contract."""
         return sum(file.rejected for file in self.files)
+
+    @property
+    def rejected(self) -> int:
+        """Records in the quarantine, whoever refused them: reader, steps or checks."""
+        return self.rejected_by_reader + self.dropped("rejected")
 
     @property
     def taken_out(self) -> int:

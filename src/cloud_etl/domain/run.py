@@ -208,5 +208,5 @@ class RunReport:
     def ended_with(self, *, strict: bool) -> int:
         """The exit code of the command; strict makes that of refused data out of a row that was rejected."""
         ledgers = [one.ledger for one in self.pipelines if one.ledger is not None]
-        rejected = any(ledger.rejected_by_reader + ledger.dropped("rejected") for ledger in ledgers)
+        rejected = any(ledger.rejected for ledger in ledgers)
         return self.exit_code or (DataRefusedError.exit_code if strict and rejected else 0)

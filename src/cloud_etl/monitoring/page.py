@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cloud_etl.domain.ledger import FileCount
 from cloud_etl.domain.quality import ColumnProfile
-from cloud_etl.domain.rejects import REJECT_HELP, RejectCode
 from cloud_etl.domain.run import PipelineReport, RunReport, SkippedFile
 from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import EquationGroup, grouped
 from cloud_etl.monitoring.funnel import FunnelRow, StepLine, funnel, step_lines
+from cloud_etl.monitoring.reasons import RejectReason, checks_passed, file_notes, reject_reasons, replaced_groups
 from cloud_etl.monitoring.verdict import Verdict, pipeline_verdict, run_verdict
 
 if TYPE_CHECKING:
@@ -40,16 +39,6 @@ class Cut(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
-class CodeCount:
-    """Rejected records of one reason code, with what the code means and what helps."""
-
-    code: str
-    rows: int
-    description: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
 class SkippedGroup:
     """Files left aside for one reason."""
 
@@ -69,8 +58,10 @@ class Section:
     equations: tuple[EquationGroup, ...]
     files: Cut[FileCount]
     file_total: int
-    codes: tuple[CodeCount, ...]
+    reasons: tuple[RejectReason, ...]
     steps: tuple[StepLine, ...]
+    notes: tuple[tuple[str, int], ...]
+    replaced_groups: tuple[tuple[str, int], ...]
     columns: Cut[ColumnProfile]
     skipped: tuple[SkippedGroup, ...]
 
@@ -97,8 +88,12 @@ class Section:
     @property
     def rejected(self) -> int:
         """Rows in the quarantine."""
-        ledger = self.report.ledger
-        return ledger.rejected_by_reader + ledger.dropped("rejected") if ledger else 0
+        return self.report.ledger.rejected if self.report.ledger else 0
+
+    @property
+    def checks_passed(self) -> str:
+        """How many checks passed, in words."""
+        return checks_passed(self.report.quality) if self.report.quality else ""
 
     @property
     def wall_seconds(self) -> float:
@@ -109,6 +104,8 @@ class Section:
 def render(report: RunReport) -> str:
     """The whole page as text."""
     sections = [_section(number, one) for number, one in enumerate(report.pipelines, start=1)]
+    # What went wrong stands first: thirty pipelines are more than a screen.
+    sections.sort(key=lambda section: -section.verdict.severity)
     template = _environment().get_template("report.html.j2")
     return template.render(run=report, verdict=run_verdict(report), sections=sections)
 
@@ -154,24 +151,13 @@ def _section(number: int, report: PipelineReport) -> Section:
         equations=grouped(ledger.equations()) if ledger else (),
         files=Cut.of(files, MOST_FILES),
         file_total=len(counts),
-        codes=_codes(counts),
+        reasons=reject_reasons(report),
         steps=step_lines(ledger) if ledger else (),
+        notes=file_notes(report),
+        replaced_groups=tuple(replaced_groups(report)),
         columns=Cut.of(report.quality.profile if report.quality else (), MOST_COLUMNS),
         skipped=_skipped(report.skipped),
     )
-
-
-def _codes(files: Iterable[FileCount]) -> tuple[CodeCount, ...]:
-    rows: Counter[str] = Counter()
-    for file in files:
-        rows.update(file.codes)
-    return tuple(_code(code, count) for code, count in rows.most_common() if count)
-
-
-def _code(code: str, rows: int) -> CodeCount:
-    """A report of another version may hold a code that this one does not know."""
-    known = REJECT_HELP.get(RejectCode(code)) if code in set(RejectCode) else None
-    return CodeCount(code, rows, known.description if known else "", known.remedy if known else "")
 
 
 def _skipped(skipped: Iterable[SkippedFile]) -> tuple[SkippedGroup, ...]:

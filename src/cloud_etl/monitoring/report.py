@@ -79,7 +79,7 @@ def _summary(report: RunReport) -> dict[str, object]:
             "exit_code": one.exit_code,
             "records_read": one.ledger and one.ledger.records_read,
             "rows_output": one.ledger and one.ledger.output,
-            "rows_rejected": one.ledger and one.ledger.rejected_by_reader + one.ledger.dropped("rejected"),
+            "rows_rejected": one.ledger and one.ledger.rejected,
         }
         for one in report.pipelines
     ]

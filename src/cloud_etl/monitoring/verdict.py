@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cloud_etl.monitoring.figures import number, plural
+from cloud_etl.monitoring.figures import number, percent, plural
 
 if TYPE_CHECKING:
     from cloud_etl.domain.ledger import RowLedger
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Tone = Literal["good", "warn", "bad", "idle"]
 _NOTHING = "Nothing to do"
+# More of the records than this in quarantine is nothing to pass by, though each of them is accounted for.
+_MANY_REJECTED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ def pipeline_verdict(report: PipelineReport) -> Verdict:
         return _idle(report)
     if ledger is None:
         return Verdict("warn", "loaded", "Loaded, but not accounted for", "The run left no row ledger.", 4)
+    if ledger.rejected > _MANY_REJECTED * ledger.records_read:
+        share = f"{percent(ledger.rejected, ledger.records_read)} of the records read are in quarantine."
+        return Verdict(
+            "warn", "loaded with many rejects", "Every row is accounted for", f"{accounted(ledger)} {share}", 3
+        )
     return Verdict("good", "loaded", "Every row is accounted for", accounted(ledger), 2)
 
 
@@ -65,7 +72,10 @@ def accounted(ledger: RowLedger) -> str:
     """The account in one sentence: `1,000 records read: 990 came through, 10 were taken out, each with its reason`."""
     lost = ledger.taken_out
     added = f", {plural(ledger.added, 'row')} added by steps" if ledger.added else ""
-    taken = f"{number(lost)} were taken out, each with its reason" if lost else "none was taken out"
+    taken = "none was taken out"
+    if lost:
+        were = "was taken out, with its reason" if lost == 1 else "were taken out, each with its reason"
+        taken = f"{number(lost)} {were}"
     return f"{plural(ledger.records_read, 'record')} read{added}: {number(ledger.output)} came through, {taken}."
 
 

@@ -197,7 +197,7 @@ def _crossed(limits: Limits, faults: Faults) -> Iterator[str]:
     """Thresholds for the whole batch that were crossed."""
     found = score(faults)
     counts = (
-        f"{faults.rejected:,} of {faults.records_read:,} records were rejected "
+        f"{faults.rejected:,} of {faults.records_read:,} records {'was' if faults.rejected == 1 else 'were'} rejected "
         f"({faults.rejected_by_reader:,} by the reader, {faults.rejected_by_checks:,} by steps and checks)"
     )
     if found is not None and limits.score_below is not None and found < limits.score_below:

@@ -11,6 +11,8 @@ from types import ModuleType
 import pytest
 
 from cloud_etl.cli import tables
+from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.run import SkippedFile
 from cloud_etl.quality.quarantine import Reject, RejectGroup
 
@@ -156,27 +158,39 @@ def group() -> RejectGroup:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_long_name_is_whole_in_a_pipe_and_folded_on_a_terminal(
-    terminal: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_path_is_whole_in_a_pipe_and_on_a_terminal(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     out = Terminal() if terminal else io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setenv("TERM", "xterm")
-    if terminal:
-        monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "80")
     tables.show_reject_groups([group()])
     text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
-    _, _, first, *more = text.splitlines()
-    assert "quality.references.customer_id  quality  file:///" in first
-    assert (LONG_URI in first) is not terminal
-    assert "".join([first.split()[-1], *(line.strip() for line in more)]) == LONG_URI
-    assert all(len(line) <= 80 for line in text.splitlines()) is terminal
+    assert f"  {LONG_URI}\n" in text and "7  quality.references.customer_id" in text
 
 
-def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    tables.show_reject_groups([group()])
-    assert max(map(len, capsys.readouterr().out.splitlines())) == 100
+def test_no_word_of_a_summary_is_broken_at_80_columns(
+    samples: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for report in samples.ALL.values():
+        monkeypatch.delenv("COLUMNS", raising=False)
+        tables.show_run(report, "data/runs/report.html")
+        wide = capsys.readouterr().out
+        monkeypatch.setenv("COLUMNS", "80")
+        tables.show_run(report, "data/runs/report.html")
+        narrow = capsys.readouterr().out
+        assert narrow.split() == wide.split()
+        assert [line for line in narrow.splitlines() if len(line) > 80 and " " in line.strip()] == []
+
+
+def test_many_causes_end_in_a_line_that_counts_the_rest(
+    samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = {code: 100 - place for place, code in enumerate(list(RejectCode)[:15])}
+    file = FileCount("s3://b/a.csv", "e", 1, 10_000, 10_000 - sum(codes.values()), sum(codes.values()), codes)
+    tables.show_run(samples.run(samples.pipeline(ledger=samples.ledger((file,)))), "")
+    shown = capsys.readouterr().out
+    rest = sum(sorted((*codes.values(), 21, 9), reverse=True)[tables.MOST_REASONS :])
+    assert re.search(rf"^ +{rest}  for \d other causes", shown, re.MULTILINE), shown
 
 
 def test_the_ledger_keeps_the_lines_that_the_summary_leaves_out(

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 
+from cloud_etl.domain.ledger import FileCount
 from cloud_etl.monitoring.verdict import accounted, pipeline_verdict, run_verdict
 
 
@@ -58,3 +59,20 @@ def test_loaded_outweighs_nothing_to_do(samples: ModuleType) -> None:
 def test_no_match_is_told_apart_from_all_loaded(samples: ModuleType) -> None:
     assert "no file matches" in pipeline_verdict(replace(samples.nothing(), skipped=())).detail
     assert "31 files looked at" in pipeline_verdict(samples.nothing()).detail
+
+
+@pytest.mark.parametrize(("rejected", "tone"), [(0, "good"), (50, "good"), (51, "warn"), (160, "warn")])
+def test_a_batch_with_many_rejects_is_not_green(samples: ModuleType, rejected: int, tone: str) -> None:
+    file = FileCount("s3://b/a.csv", "e", 1, 1000, 1000 - rejected, rejected, {"stray_quote": rejected})
+    ledger = replace(
+        samples.ledger((file,)), steps=(), quarantined_by_quality=0, output=1000 - rejected, outputs=(), tables=()
+    )
+    verdict = pipeline_verdict(replace(samples.pipeline(), ledger=ledger))
+    assert (verdict.tone, verdict.headline) == (tone, "Every row is accounted for")
+    assert ("in quarantine" in verdict.detail) is (tone == "warn")
+
+
+def test_one_row_was_and_two_were_taken_out(samples: ModuleType) -> None:
+    for rejected, words in ((1, "1 was taken out, with its reason."), (2, "2 were taken out, each with its reason.")):
+        file = FileCount("s3://b/a.csv", "e", 1, 1000, 1000 - rejected, rejected, {"stray_quote": rejected})
+        assert accounted(replace(samples.ledger((file,)), steps=())).endswith(words)

@@ -35,9 +35,14 @@ def _by_file(counts: Iterable[tuple[int, FileCount]]) -> tuple[FileCount, ...]:
 
 def _sum(one: FileCount, other: FileCount) -> FileCount:
     codes = Counter(one.codes) + Counter(other.codes)
+    columns = {
+        code: dict(Counter(one.columns.get(code)) + Counter(other.columns.get(code)))
+        for code in sorted({*one.columns, *other.columns})
+    }
     return replace(
         one, records_read=one.records_read + other.records_read, staged=one.staged + other.staged,
         rejected=one.rejected + other.rejected, codes=dict(sorted(codes.items())),
+        columns=columns,
     )  # fmt: skip
 
 

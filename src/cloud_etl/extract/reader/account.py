@@ -74,19 +74,25 @@ def settle(accounts: Sequence[FileAccount], parts: Sequence[Part], spec: Pipelin
     paths = _take_back(accounts, parts, run)
     schema = _one_schema(paths, spec, run.scratch / "staged")
     staged = _staged_counts(paths.staged, parts)
-    codes = _reject_codes(paths.rejects, accounts)
-    counts = tuple(_count(account, staged.get(account.index, 0), codes[account.index]) for account in accounts)
+    reasons = _reject_reasons(paths.rejects, accounts)
+    counts = tuple(_count(account, staged.get(account.index, 0), reasons[account.index]) for account in accounts)
     return Outcome(
         tuple(sorted(paths.staged)), schema, counts, _footer_rows(paths.staged), tuple(sorted(paths.rejects)),
         _footer_rows(paths.rejects),
     )  # fmt: skip
 
 
-def _count(account: FileAccount, staged: int, codes: Counter[str]) -> FileCount:
+def _count(account: FileAccount, staged: int, reasons: Counter[tuple[str, str | None]]) -> FileCount:
     ref = account.file.ref
     records = account.records if account.damage is None else 1
+    codes: Counter[str] = Counter()
+    columns: dict[str, dict[str, int]] = {}
+    for (code, column), rejected in sorted(reasons.items(), key=str):
+        codes[code] += rejected
+        if column is not None:
+            columns.setdefault(code, {})[column] = rejected
     return FileCount(
-        ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(sorted(codes.items())), account.notes
+        ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(codes), account.notes, columns
     )
 
 
@@ -106,14 +112,18 @@ def _staged_counts(staged: Sequence[Path], parts: Sequence[Part]) -> dict[int, i
     return counts
 
 
-def _reject_codes(rejects: Sequence[Path], accounts: Sequence[FileAccount]) -> dict[int, Counter[str]]:
-    codes: dict[int, Counter[str]] = {account.index: Counter() for account in accounts}
+def _reject_reasons(
+    rejects: Sequence[Path], accounts: Sequence[FileAccount]
+) -> dict[int, Counter[tuple[str, str | None]]]:
+    """Rejected records of each file, by code and column."""
+    reasons: dict[int, Counter[tuple[str, str | None]]] = {account.index: Counter() for account in accounts}
     index = {(account.file.ref.uri, account.file.ref.etag): account.index for account in accounts}
     for path in rejects:
-        table = pq.read_table(path, columns=["source_uri", "source_etag", "code"])
+        table = pq.read_table(path, columns=["source_uri", "source_etag", "code", "column"])
         for row in table.group_by(table.column_names).aggregate([([], "count_all")]).to_pylist():
-            codes[index[row["source_uri"], row["source_etag"]]][row["code"]] += row["count_all"]
-    return codes
+            counted = reasons[index[row["source_uri"], row["source_etag"]]]
+            counted[row["code"], row["column"]] += row["count_all"]
+    return reasons
 
 
 def _take_back(accounts: Sequence[FileAccount], parts: Sequence[Part], run: RunContext) -> _Paths:

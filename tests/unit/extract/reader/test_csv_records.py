@@ -30,6 +30,12 @@ def test_short_and_long_records_are_rejected_with_their_line_and_byte(read):
     assert [row["raw_text"] for row in result.rejects] == ["2", "3,c,d", "4,,"]
 
 
+def test_a_file_counts_its_rejects_by_code_and_column(read):
+    count = read(b"id,name\nx,a\n1\ny,b\n").count
+    assert count.codes == {"bad_integer": 2, "too_few_fields": 1}
+    assert count.columns == {"bad_integer": {"id": 2}}
+
+
 def test_a_reject_tells_where_it_comes_from_and_holds_no_value_in_its_message(read):
     (reject,) = read(b"id,name\nsecret7,a\n").rejects
     assert reject["run_id"] == "run1"
