@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+# Its own number of a column, by which nobody knows it.
+_OUT_OF_PLACE = re.compile(r'No field named [^ ]*"#\d+"')
 _IDENTIFIER = re.compile(r'Identifier\("([^"]+)"\)|with name `?([^`\s]+)`? cannot be resolved')
 _UNMADE_FOLDER = re.compile(r"Mkdirs failed to create (\S+)")
 _NAME_BYTES = 255
@@ -87,7 +89,12 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
             raise fault from None
         text = _first_line(exc)
         hint = ""
-        if match := _IDENTIFIER.search(text):
+        if _OUT_OF_PLACE.search(text):
+            text = (
+                "the sail engine has no aggregate or window where one stands here; give it a name in an inner SELECT, "
+                "and filter or order by the name outside"
+            )
+        elif match := _IDENTIFIER.search(text):
             name = match[1] or match[2]
             text, hint = f"there is no column {name!r}", did_you_mean(name, known)
         raise ConfigError([Problem(f"{label}: {text}{hint}")]) from None

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.schema import ROWS_FOLDED
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
-from cloud_etl.engines.sql.integers import checked_arithmetic
+from cloud_etl.engines.sql.integers import checked_together
+from cloud_etl.engines.sql.readable import readable
 from cloud_etl.transform.columns import config_error, refuse_reserved, require
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyspark.sql import Column, DataFrame
 
     from cloud_etl.domain.spec import AggregateSpec
@@ -38,7 +41,7 @@ def folded(frame: DataFrame, spec: AggregateSpec, label: str) -> DataFrame:
     except ValueError as exc:
         raise config_error(str(exc)) from None
     with analysis_errors(label, frame.columns):
-        metrics = [_metric(frame, name, expression, label) for name, expression in spec.metrics.items()]
+        metrics = _metrics(frame, spec.metrics, label)
         groups = frame.groupBy(*(column(name) for name in spec.group_by))
         result = groups.agg(*metrics, F.count(F.lit(1)).alias(ROWS_FOLDED))
         _ = result.schema
@@ -57,8 +60,11 @@ def refuse_metric_names(spec: AggregateSpec, label: str) -> None:
             raise ValueError(f"{label}: {name!r} is a group column and a metric; rename one of them")
 
 
-def _metric(frame: DataFrame, name: str, expression: str, label: str) -> Column:
+def _metrics(frame: DataFrame, metrics: Mapping[str, str], label: str) -> list[Column]:
     from pyspark.sql import functions as F
 
-    _ = frame.agg(F.expr(expression)).schema
-    return checked_arithmetic(frame, expression, label).alias(name)
+    expressions = [readable(frame.sparkSession, expression, label) for expression in metrics.values()]
+    for expression in expressions:
+        _ = frame.agg(F.expr(expression)).schema
+    made = checked_together(frame, expressions, label)
+    return [value.alias(name) for name, value in zip(metrics, made, strict=True)]

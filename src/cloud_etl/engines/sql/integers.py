@@ -6,7 +6,7 @@ Spark raises in ANSI mode, Sail wraps around without a word. So on Sail `a + b`,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.dialect import is_sail
@@ -27,41 +27,47 @@ def checked_arithmetic(frame: DataFrame, expression: str, label: str) -> Column:
 
     Args:
         frame: the frame whose columns it names.
-        expression: Spark SQL that the engine has analysed already.
+        expression: Spark SQL that the engine has analysed already, in words that it reads.
         label: what it belongs to, for messages.
 
     Raises:
         ConfigError: it holds arithmetic that cannot be checked on this engine.
     """
+    [column] = checked_together(frame, [expression], label)
+    return column
+
+
+def checked_together(frame: DataFrame, expressions: Sequence[str], label: str) -> list[Column]:
+    """Expressions that stand in one SELECT, as `checked_arithmetic` gives each of them."""
     from pyspark.sql import functions as F
 
-    from cloud_etl.engines.sql.spark_sql import escaped_quotes
-
-    if not is_sail(frame.sparkSession):
-        return F.expr(expression)
-    expression = escaped_quotes(expression)
-    rewritten = rewrite_expression(expression, _types_in(frame), label)
-    return F.expr(expression if rewritten is None else rewritten)
+    if is_sail(frame.sparkSession):
+        expressions = rewritten(expressions, _types_in(frame), label)
+    return [F.expr(expression) for expression in expressions]
 
 
-def rewrite_expression(expression: str, type_of: TypeOf, label: str) -> str | None:
-    """The expression with its arithmetic checked; None where it may stay as it is.
+def rewritten(expressions: Sequence[str], type_of: TypeOf, label: str) -> list[str]:
+    """Expressions of one SELECT with their arithmetic checked; what may stay keeps its text.
 
     Raises:
-        ConfigError: it holds arithmetic that cannot be checked.
+        ConfigError: one holds arithmetic that cannot be checked.
     """
-    from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
-
-    tree = expression_tree(expression)
-    if tree is None:
-        if may_wrap(expression):
-            raise unchecked(label, expression)
-        return None
-    # A holder, so that the root can be replaced like any other node.
     from sqlglot import exp
 
-    holder = exp.Paren(this=tree)
-    return sql_of(holder.this) if check_tree(holder, type_of, label) else None
+    from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
+
+    trees = [expression_tree(expression) for expression in expressions]
+    for expression, tree in zip(expressions, trees, strict=True):
+        if tree is None and may_wrap(expression):
+            raise unchecked(label, expression)
+    # Holders, so that the root of each can be replaced like any other node.
+    holders = [exp.Paren(this=exp.Null() if tree is None else tree) for tree in trees]
+    together = exp.Tuple(expressions=holders)
+    before = [sql_of(holder.this) for holder in holders]
+    if check_tree(together, type_of, label):
+        made = [sql_of(holder.this) for holder in holders]
+        return [old if one == two else two for old, one, two in zip(expressions, before, made, strict=True)]
+    return list(expressions)
 
 
 def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
@@ -71,14 +77,17 @@ def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
         ConfigError: a part cannot be checked.
     """
     from cloud_etl.engines.sql.portable import replacement
+    from cloud_etl.engines.sql.twins import told_apart
 
-    changed = False
+    changed = told_apart(holder)
     # A replaced node takes its replaced operands along.
     for node in reversed(list(holder.walk(bfs=True))):
         found = replacement(node, type_of, label)
         if found is not None:
             place, new = found
             place.replace(new)
+            # At once: the engine tells the types of what stands around.
+            told_apart(holder)
             changed = True
     return changed
 

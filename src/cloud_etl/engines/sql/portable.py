@@ -182,25 +182,15 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
 
 def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
     """The lowest or highest double, with NaN as the highest; Sail's groups leave it out, and begin at no infinity."""
-    place = _whole(node)
-
-    def over(name: str, argument: str) -> str:
-        made = exp.Anonymous(this=name, expressions=[expression_tree(argument)])
-        if place is node:
-            return sql_of(made)
-        whole = place.copy()
-        next(one for one in whole.find_all(exp.Anonymous) if one == node).replace(made)
-        return sql_of(whole)
-
     text = sql_of(value)
-    numbers = over(node.name, f"CASE WHEN {text} > {_LEAST} AND {text} < {_MOST} THEN {text} END")
+    numbers = _over(node, node.name, f"CASE WHEN {text} > {_LEAST} AND {text} < {_MOST} THEN {text} END")
     nan, most, least = (
-        f"CASE WHEN {over('bool_or', test)} THEN {what} END"
+        f"CASE WHEN {_over(node, 'bool_or', test)} THEN {what} END"
         for test, what in ((f"isnan({text})", _NAN), (f"{text} = {_MOST}", _MOST), (f"{text} = {_LEAST}", _LEAST))
     )
     order = (least, numbers, most, nan) if node.name.lower() == "min" else (nan, most, numbers, least)
     new = expression_tree(f"coalesce({', '.join(order)})")
-    return (place, new) if new is not None else None
+    return (_whole(node), new) if new is not None else None
 
 
 def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:
@@ -209,13 +199,14 @@ def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Foun
     kind = type_of(value)
     if kind is None:
         raise unchecked(label, sql_of(node))
+    found = DecimalType.of(kind) if kind.startswith("decimal") else None
     if name == "sum" and wraps(kind):
         inner, outer = "decimal(38,0)", "bigint"
-    elif name != "sum" and (found := DecimalType.of(kind)) and kind.startswith("decimal") and found.precision < 34:
+    elif found is not None and found.precision > _SAFE:
+        return _whole(node), _bounded(node, value, found) if name == "sum" else _average(node, value, found)
+    elif found is not None and name != "sum":
         inner = str(DecimalType(found.precision + 1, found.scale + 1))
         outer = str(DecimalType(found.precision + 4, found.scale + 4))
-    elif name == "sum" and (found := DecimalType.of(kind)) and kind.startswith("decimal") and found.precision > _SAFE:
-        return _bounded(node, value, found.scale)
     else:
         return None
     value.replace(cast(value.copy(), inner))
@@ -223,13 +214,50 @@ def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Foun
     return place, cast(place.copy(), outer)
 
 
-def _bounded(node: exp.Anonymous, value: exp.Expr, scale: int) -> Found:
-    """A sum of decimals that may need more than 38 digits, where Sail wraps around: its double must fit the type."""
-    place = _whole(node)
-    exact = place.copy()
-    value.replace(cast(value.copy(), "double"))
-    fits = exp.Is(this=cast(place.copy(), f"decimal(38,{scale})"), expression=exp.Null())
-    return place, exp.Case(ifs=[exp.If(this=fits, true=exp.Null())], default=exact)
+def _bounded(node: exp.Anonymous, value: exp.Expr, kind: DecimalType) -> exp.Expr:
+    """A sum of decimals that may need more than 38 digits, for which Sail gives 39 or wraps around.
+
+    It wraps at 1.7e38 of the last digits: below that its double, which is true to 15 digits, says that it has not.
+    """
+    text, digits = sql_of(value), "9" * 38
+    most = f"CAST('{digits[: 38 - kind.scale]}.{digits[38 - kind.scale :]}' AS DECIMAL(38, {kind.scale}))"
+    total, double = _over(node, "sum", text), _over(node, "sum", f"CAST({text} AS DOUBLE)")
+    return _tree(
+        f"CASE WHEN {total} > {most} OR {total} < -{most} OR abs({double}) > CAST(1.35e{38 - kind.scale} AS DOUBLE) "
+        f"THEN CAST(raise_error('a sum of {kind} needs more than 38 digits') AS DECIMAL(38, {kind.scale})) "
+        f"ELSE {total} END"
+    )
+
+
+def _average(node: exp.Anonymous, value: exp.Expr, kind: DecimalType) -> exp.Expr:
+    """Four digits more, as many as fit, and one to round by: Sail cuts a quotient at four more than the dividend."""
+    total = cast(_bounded(node, value, kind), str(DecimalType(38, min(38, kind.scale + 1))))
+    mean = exp.Div(this=total, expression=_tree(f"nullif({_over(node, 'count', sql_of(value))}, 0)"))
+    return cast(mean, str(DecimalType(min(38, kind.precision + 4), min(38, kind.scale + 4))))
+
+
+def _over(node: exp.Anonymous, name: str, argument: str) -> str:
+    """Another function of another argument, of what its distinct, filter and window take in."""
+    made: exp.Expr = _tree(argument)
+    if isinstance(node.expressions[0], exp.Distinct):
+        made = exp.Distinct(expressions=[made])
+    whole = _whole(node).copy()
+    inner = whole
+    while not isinstance(inner, exp.Anonymous):
+        inner = inner.this
+    if inner is whole:
+        whole = exp.Anonymous(this=name, expressions=[made])
+    else:
+        inner.replace(exp.Anonymous(this=name, expressions=[made]))
+    return sql_of(whole)
+
+
+def _tree(text: str) -> exp.Expr:
+    """Of a text made here of such that have been read."""
+    tree = expression_tree(text)
+    if tree is None:
+        raise AssertionError(f"cannot be read: {text}")
+    return tree
 
 
 def _whole(node: exp.Expr) -> exp.Expr:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.sql.integers import checked_arithmetic
+from cloud_etl.engines.sql.readable import readable
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
 
@@ -36,9 +37,10 @@ class Expression(RowCheck):
         from pyspark.sql import functions as F
 
         with analysis_errors(f"check {self.label}: {self.that!r}", marked.columns):
-            found = marked.frame.select(F.expr(self.that).alias("that")).schema["that"].dataType
+            that = readable(marked.frame.sparkSession, self.that, f"check {self.label}")
+            found = marked.frame.select(F.expr(that).alias("that")).schema["that"].dataType
         if found.typeName() != "boolean":
             message = f"check {self.label}: {self.that!r} gives {found.simpleString()}, not true or false"
             raise ConfigError([Problem(message)])
-        true = checked_arithmetic(marked.frame, self.that, f"check {self.label}")
+        true = checked_arithmetic(marked.frame, that, f"check {self.label}")
         return Prepared(marked.frame, (~F.coalesce(true, F.lit(False)),))

@@ -11,6 +11,7 @@ from cloud_etl.domain.schema import ColumnType
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import column
 from cloud_etl.engines.sql.integers import checked_arithmetic
+from cloud_etl.engines.sql.readable import readable
 from cloud_etl.transform.columns import Columns, checked, config_error, refuse_reserved, refuse_twins, require
 from cloud_etl.transform.port import Step
 
@@ -105,6 +106,7 @@ def _derived(frame: MarkedFrame, name: str, expression: str, label: str) -> Mark
 
     types = dict(frame.frame.dtypes)
     with analysis_errors(label, frame.columns):
+        expression = readable(frame.frame.sparkSession, expression, label)
         kind = frame.frame.select(F.expr(expression)).dtypes[0][1]
     if kind == "void":
         raise config_error(f"{label}: {expression!r} has no type; write cast(null as ...)")

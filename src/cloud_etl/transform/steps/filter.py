@@ -10,6 +10,7 @@ from pydantic import Field
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import Fate
 from cloud_etl.engines.sql.integers import checked_arithmetic
+from cloud_etl.engines.sql.readable import readable
 from cloud_etl.transform.columns import Columns, config_error
 from cloud_etl.transform.port import Step
 
@@ -40,6 +41,7 @@ class Filter(Step):
         for name, predicate in self.rules.items():
             label = f"{self.label}.{name}"
             with analysis_errors(label, frame.columns):
+                predicate = readable(frame.frame.sparkSession, predicate, label)
                 kind = frame.frame.select(F.expr(predicate)).dtypes[0][1]
             if kind != "boolean":
                 raise config_error(f"{label}: {predicate!r} is of type {kind}, not true or false")

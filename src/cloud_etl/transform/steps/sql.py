@@ -10,6 +10,7 @@ from pydantic import Field
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE
 from cloud_etl.engines.sql.queries import checked_query
+from cloud_etl.engines.sql.readable import readable_query
 from cloud_etl.transform.columns import Columns
 from cloud_etl.transform.port import Step
 from cloud_etl.transform.rebuilt import rebuilt
@@ -44,6 +45,7 @@ class Sql(Step):
         query = self.query.strip().rstrip(";")
         with analysis_errors(self.label, frame.columns):
             frame.frame.drop(FATE).createTempView(view)
+            query = readable_query(context.session, query, self.label)
             names = _result(context.session, query, view).columns
             query = checked_query(context.session, query, view, self.label)
             # A column without a name is called by its text, which may be another now.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cloud_etl.engines.sql.integers import rewrite_expression
+from cloud_etl.engines.sql.integers import rewritten as rewritten_of
 from cloud_etl.engines.sql.spark_sql import expression_tree, query_tree, sql_of
 from cloud_etl.errors import ConfigError
 
@@ -13,7 +13,8 @@ def rewritten(expression: str, default: str | None = "int", **kinds: str | None)
     def type_of(node):
         return kinds.get(sql_of(node).replace(" ", ""), default)
 
-    return rewrite_expression(expression, type_of, "derive.x")
+    [made] = rewritten_of([expression], type_of, "derive.x")
+    return None if made == expression else made
 
 
 @pytest.mark.parametrize(
