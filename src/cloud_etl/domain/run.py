@@ -30,6 +30,7 @@ class RunContext:
         run_date: the date in the names of the published folders.
         cores: how many threads a stage may use.
         memory_bytes: bound for all processes of the run.
+        fence: number of the pipeline's lease; higher than that of every run before.
     """
 
     run_id: str
@@ -40,6 +41,7 @@ class RunContext:
     scratch: Path
     cores: int
     memory_bytes: int = 2048 * MIB
+    fence: int = 0
 
     @property
     def resources(self) -> Resources:
@@ -146,6 +148,7 @@ class LoadRequest:
     tasks: tuple[LoadTask, ...]
     run_at: datetime
     resources: Resources
+    fence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,16 @@ class LoadResult:
     loaded_by_run: str
     tables: tuple[TableCount, ...]
     statements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBatch:
+    """What the warehouse remembers of one batch; tables are the counts of the load that committed it."""
+
+    pipeline: str
+    batch_id: str
+    files: int
+    tables: tuple[TableCount, ...]
 
 
 @dataclass(frozen=True, slots=True)

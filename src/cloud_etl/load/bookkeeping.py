@@ -1,4 +1,4 @@
-"""What the warehouse itself remembers of loads: one ledger row per batch, one row per source file."""
+"""What the warehouse itself remembers of loads: a row per batch, per source file, and per pipeline its last holder."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.ledger import TableCount
+from cloud_etl.domain.run import LoadedBatch
 from cloud_etl.domain.spec import BOOKKEEPING
-from cloud_etl.errors import TargetError
+from cloud_etl.errors import LeaseHeldError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from typing import Protocol
 
-    from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadRequest
     from cloud_etl.load.dialect import Dialect
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 LEDGER = f"{BOOKKEEPING}.etl_load_ledger"
 FILES = f"{BOOKKEEPING}.etl_loaded_files"
+FENCES = f"{BOOKKEEPING}.etl_fences"
+TABLES = (LEDGER, FILES, FENCES)
 # Files per statement: a statement with thousands of values takes long to plan, and the Redshift Data API takes few.
 _AT_ONCE = 20
 
@@ -45,6 +48,49 @@ def ddl(dialect: Dialect) -> tuple[str, ...]:
         f"CREATE TABLE IF NOT EXISTS {FILES} (pipeline {text} NOT NULL, uri {text} NOT NULL, etag {text}, "
         f"version {text}, size_bytes BIGINT NOT NULL, identity {text} NOT NULL, batch_id {text} NOT NULL, "
         f"run_id {text} NOT NULL, PRIMARY KEY (pipeline, identity))",
+        f"CREATE TABLE IF NOT EXISTS {FENCES} (pipeline {text} NOT NULL, fence BIGINT NOT NULL, "
+        f"run_id {text} NOT NULL, claims BIGINT NOT NULL, PRIMARY KEY (pipeline))",
+    )
+
+
+def claim(connection: Rows, pipeline: str, fence: int, run_id: str) -> None:
+    """Keep every run with a lower fence from committing a load of the pipeline from now on.
+
+    A load calls it, too, inside its transaction: it writes the row that a later run's claim writes, so that of the two
+    one is rolled back, or waits for the other and then sees it.
+
+    Raises:
+        LeaseHeldError: a later run has done so already; nothing is changed.
+    """
+    # The condition, and the look after it: under READ COMMITTED the row may have changed since the statement began.
+    # The count: DuckDB does not write a row that stays as it is, and then two transactions do not meet.
+    new = "fence = CAST(? AS BIGINT), run_id = ?, claims = claims + 1"
+    update = f"UPDATE {FENCES} SET {new} WHERE pipeline = ? AND fence <= "
+    connection.rows(f"{update}CAST(? AS BIGINT)", (fence, run_id, pipeline, fence))
+    found = connection.rows(f"SELECT fence, run_id FROM {FENCES} WHERE pipeline = ? ORDER BY fence DESC", (pipeline,))
+    if not found:
+        connection.rows(f"INSERT INTO {FENCES} VALUES (?, CAST(? AS BIGINT), ?, 1)", (pipeline, fence, run_id))
+    elif int(str(found[0][0])) > fence:
+        raise LeaseHeldError(
+            f"run {found[0][1]} has taken {pipeline} over, since the lease of run {run_id} had ended: this run was "
+            "asleep, or cut off from the store. It loaded nothing more. Run again: that takes what is not loaded yet."
+        )
+
+
+def loading_runs(connection: Rows, pipeline: str) -> frozenset[str]:
+    """The runs that loaded a batch of a pipeline."""
+    found = connection.rows(f"SELECT DISTINCT run_id FROM {LEDGER} WHERE pipeline = ?", (pipeline,))
+    return frozenset(str(run_id) for (run_id,) in found)
+
+
+def loaded_by(connection: Rows, run_id: str) -> tuple[LoadedBatch, ...]:
+    """What a run loaded, pipeline by pipeline."""
+    sql = f"SELECT pipeline, batch_id, files, tables FROM {LEDGER} WHERE run_id = ? ORDER BY loaded_at"
+    return tuple(
+        LoadedBatch(
+            str(pipeline), str(batch), int(str(files)), tuple(TableCount(**one) for one in json.loads(str(tables)))
+        )
+        for pipeline, batch, files, tables in connection.rows(sql, (run_id,))
     )
 
 
@@ -92,7 +138,11 @@ def record(
         tables: what the load did to each table.
         loaded_at: in UTC, without a zone.
         insert_files: the warehouse's own way to insert many rows into FILES; statements with VALUES without.
+
+    Raises:
+        LeaseHeldError: a later run has taken the pipeline over.
     """
+    claim(connection, request.pipeline, request.fence, request.run_id)
     counts = json.dumps([asdict(table) for table in tables])
     ledger_row = (request.pipeline, request.batch_id, request.run_id, loaded_at, len(request.files), counts)
     # Casts, because the Redshift Data API sends every value as text.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloud_etl.domain.ledger import TableCount
-    from cloud_etl.domain.run import LoadRequest, LoadResult
+    from cloud_etl.domain.run import LoadedBatch, LoadRequest, LoadResult
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import LoadSpec
 
@@ -24,6 +24,20 @@ class Loader(Protocol, AbstractContextManager["Loader"]):
 
     def loaded_files(self, pipeline: str) -> frozenset[str]:
         """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+
+    def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
+        """Keep every run with a lower fence from loading the pipeline, for good.
+
+        Returns:
+            The runs that have loaded a batch of the pipeline; no other run with a lower fence ever will.
+
+        Raises:
+            LeaseHeldError: a run with a higher fence has claimed it.
+            TemporaryError: a passing fault; it is not known whether it is claimed.
+        """
+
+    def loaded_by(self, run_id: str) -> tuple[LoadedBatch, ...]:
+        """What a run loaded, pipeline by pipeline."""
 
     def schema_of(self, table: str) -> Schema | None:
         """Schema of `schema.table`, or None where there is no such table."""

@@ -14,9 +14,12 @@ from cloud_etl.storage.parquet_footers import for_each, parquet_source
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cloud_etl.domain.run import Batch, Publication, RunContext
     from cloud_etl.domain.spec import OutputSpec, PipelineSpec
     from cloud_etl.domain.work_path import WorkPath
+    from cloud_etl.pipeline.delivery import Delivery
     from cloud_etl.storage.object_store import ObjectStore
     from cloud_etl.transform.port import StepContext
 
@@ -75,40 +78,44 @@ def _job(output: OutputSpec, written: Written, unique_keys: tuple[frozenset[str]
 class Outputs:
     """Makes and publishes outputs. The whole-frame output costs nothing but its move; each other is one engine job."""
 
-    def __init__(self, spec: PipelineSpec, run: RunContext, store: ObjectStore, context: StepContext) -> None:
-        """Store what the jobs need."""
+    def __init__(
+        self, spec: PipelineSpec, run: RunContext, store: ObjectStore, context: StepContext, delivery: Delivery
+    ) -> None:
+        """Store what the jobs need, and who makes their results visible."""
         self._spec = spec
         self._publisher = ParquetPublisher(store, run)
         self._context = context
+        self._delivery = delivery
 
     def publish(self, frame: MarkedFrame, written: Written, batch: Batch) -> tuple[Published, ...]:
-        """Publish every output.
+        """Publish every output: all of them are put in their place before the first is visible.
 
         Args:
             frame: the accepted frame; without a row it alone knows the columns.
             written: the same on disk; its files are moved.
             batch: the source files, named in the manifests.
+
+        Raises:
+            LeaseHeldError: another run has taken the pipeline over; nothing is visible.
         """
-        if not written.output:
+        schemas: Mapping[str, Schema] = {}
+        if written.output:
+            # Jobs first: they read the accepted files, which the whole-frame output then moves away.
+            made = jobs(self._spec, frame, written, self._context)
+        else:
             schemas = output_schemas(self._spec, frame.frame, batch.schema)
-            nothing = Written((), ())
-            return tuple(
-                self._publish(Made(output, nothing, 0, ()), batch, schemas[output.name])
-                for output in self._spec.outputs
-            )
-        # Jobs first: they read the accepted files, which the whole-frame output then moves away.
-        made = jobs(self._spec, frame, written, self._context)
-        return tuple(self._publish(one, batch) for one in made)
+            made = tuple(Made(output, Written((), ()), 0, ()) for output in self._spec.outputs)
+        prepared = [
+            self._publisher.prepare(one.output, one.written, batch, schemas.get(one.output.name, NO_COLUMNS))
+            for one in made
+        ]
+        shown = self._delivery.show(prepared, batch.files)
+        return tuple(_published(one, publication) for one, publication in zip(made, shown, strict=True))
 
-    def prune(self) -> None:
-        """Remove the publications that each output keeps no longer."""
-        for output in self._spec.outputs:
-            self._publisher.prune(output)
 
-    def _publish(self, made: Made, batch: Batch, empty: Schema = NO_COLUMNS) -> Published:
-        publication = self._publisher.publish(made.output, made.written, batch, empty)
-        count = OutputCount(publication.output, made.rows_in, publication.rows, publication.aggregated)
-        return Published(publication, count, made.unique_keys)
+def _published(made: Made, publication: Publication) -> Published:
+    count = OutputCount(publication.output, made.rows_in, publication.rows, publication.aggregated)
+    return Published(publication, count, made.unique_keys)
 
 
 def _rows_folded(written: Written) -> int:

@@ -28,8 +28,10 @@ from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline import accounts, verify
 from cloud_etl.pipeline.cluster_extract import ClusterExtract
+from cloud_etl.pipeline.delivery import Delivery
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
+from cloud_etl.pipeline.recovery import settle_earlier_runs
 from cloud_etl.pipeline.references import References
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
@@ -95,6 +97,7 @@ class ETLPipeline:
         self._run = run
         self._parts = parts
         self._lease = lease
+        self._delivery = Delivery(spec, run, parts.store, parts.loader, lease)
         self._journal = Journal(parts.store, run.run_id)
         self._history = history
         self._dropped = DroppedRows(parts.store, run)
@@ -128,13 +131,14 @@ class ETLPipeline:
             phases=tuple(account.phases),
             skipped=account.listing.skipped if account.listing else (),
             files=account.batch.counts if account.batch else (),
-            publications=account.publications,
+            publications=account.publications if account.outcome == "loaded" and account.result else (),
             tables=account.result.tables if account.result else (),
             quarantine=tuple(account.quarantine),
         )
 
     def _phases(self) -> None:
         with self._phase("extract"):
+            settle_earlier_runs(self._lease, self._delivery)
             batch = self._extract()
         if batch is None:
             return
@@ -153,12 +157,13 @@ class ETLPipeline:
                 self._verify(batch, (*transformed.earlier, written), frame, context)
         with self._phase("quality"):
             self._assess(batch, transformed, written, gate)
-        with self._phase("publish"):
-            outputs = Outputs(self._spec, self._run, self._parts.store, context)
-            published = self._publish(outputs, frame, written, batch)
-        with self._phase("load"):
-            self._load(batch, published)
-            outputs.prune()
+        with self._delivery.or_taken_back():
+            with self._phase("publish"):
+                outputs = Outputs(self._spec, self._run, self._parts.store, context, self._delivery)
+                published = self._publish(outputs, frame, written, batch)
+            with self._phase("load"):
+                self._load(batch, published)
+        self._delivery.prune()
 
     def _extract(self) -> Batch | None:
         extractor = S3Extractor(self._parts.store, self._spec, self._run, self._parts.progress)
@@ -241,16 +246,15 @@ class ETLPipeline:
         tasks = tuple(self._task(one, spec) for one in published if (spec := specs[one.publication.output]) is not None)
         run = self._run
         request = LoadRequest(
-            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources
+            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources, run.fence
         )
 
         def before_commit(tables: tuple[TableCount, ...]) -> None:
             ledger = self.account.ledger
             if ledger is not None:
                 self._settle(replace(ledger, tables=tables), "The warehouse was rolled back; nothing was loaded.")
-            self._lease.check()
 
-        result = self.account.result = self._parts.loader.load(request, before_commit)
+        result = self.account.result = self._delivery.load(request, before_commit)
         _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 

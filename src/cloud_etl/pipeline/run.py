@@ -82,6 +82,7 @@ class Runner:
             scratch=parts.scratch / name / self.run_id,
             cores=parts.resources.cores,
             memory_bytes=parts.resources.memory_bytes,
+            fence=lease.fence,
         )
         spec = self._project.pipelines[name]
         pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))

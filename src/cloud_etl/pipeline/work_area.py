@@ -61,6 +61,8 @@ class WorkArea:
 @contextmanager
 def _prefix(store: ObjectStore, run: RunContext) -> Iterator[StorePath]:
     for left in store.folders(run.pipeline):
+        if left > run.run_id:
+            continue  # Ids begin with the time: that run came after this one, which has lost its lease.
         store.delete_prefix(f"{run.pipeline}/{left}")
         log.info("scratch.removed", folder=store.uri(f"{run.pipeline}/{left}"))
     prefix = StorePath(store, f"{run.pipeline}/{run.run_id}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.run import Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.errors import SourceError
+from cloud_etl.errors import ObjectMissingError, SourceError
 from cloud_etl.publish import layout
 from cloud_etl.storage.store_path import StorePath
 
@@ -31,6 +31,7 @@ class Origin:
 
     Attributes:
         files: the source objects of the batch.
+        fence: number of the lease under which it was published.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class Origin:
     files: tuple[FileRef, ...]
     partition_by: tuple[str, ...]
     created_at: datetime
+    fence: int = 0
 
 
 def encode(publication: Publication, origin: Origin) -> bytes:
@@ -71,6 +73,7 @@ def encode(publication: Publication, origin: Origin) -> bytes:
             for file in origin.files
         ],
         "created_at": origin.created_at.isoformat(),
+        "fence": origin.fence,
     }
     return json.dumps({"entries": entries, "cloud_etl": ours}, indent=1).encode()
 
@@ -125,13 +128,23 @@ def source_of(file: FileRef) -> Source:
     return file.uri, file.etag, file.version, file.size_bytes
 
 
-def sources(store: ObjectStore, key: str) -> frozenset[Source]:
-    """The source files of the publication that a manifest describes; none where it is no manifest of ours."""
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a manifest says of who published it, and from what; fence is 0 where an older version wrote it."""
+
+    pipeline: str
+    fence: int
+    sources: frozenset[Source]
+
+
+def claimed(store: ObjectStore, key: str) -> Claimed | None:
+    """Who published what a manifest describes; None where there is none, or it is none of ours."""
     try:
-        files = json.loads(store.read(key))["cloud_etl"]["files"]
-        return frozenset((file["uri"], file["etag"], file["version"], file["size_bytes"]) for file in files)
-    except (ValueError, KeyError, TypeError):
-        return frozenset()
+        ours = json.loads(store.read(key))["cloud_etl"]
+        files = frozenset((file["uri"], file["etag"], file["version"], file["size_bytes"]) for file in ours["files"])
+        return Claimed(ours["pipeline"], ours.get("fence", 0), files)
+    except (ObjectMissingError, ValueError, KeyError, TypeError):
+        return None
 
 
 def fetch(store: ObjectStore, publication: Publication, folder: Path) -> Publication:

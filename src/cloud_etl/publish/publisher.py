@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -18,6 +18,7 @@ from cloud_etl.storage.parquet_footers import for_each
 from cloud_etl.storage.store_path import StorePath
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.files import FileRef
     from cloud_etl.domain.run import Batch, RunContext
     from cloud_etl.domain.schema import Schema
     from cloud_etl.domain.spec import OutputSpec
@@ -38,6 +39,15 @@ class _Placed:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A publication whose files are in their place, and the manifest that will make them visible."""
+
+    publication: Publication
+    key: str
+    manifest: bytes
+
+
 class ParquetPublisher:
     """Moves the files of written frames to `processed-data/` and writes a manifest when all are there.
 
@@ -49,8 +59,8 @@ class ParquetPublisher:
         self._store = store
         self._run = run
 
-    def publish(self, output: OutputSpec, written: Written, batch: Batch, empty: Schema) -> Publication:
-        """Publish the accepted rows of a written frame.
+    def prepare(self, output: OutputSpec, written: Written, batch: Batch, empty: Schema) -> Prepared:
+        """Put the accepted rows of a written frame where they are published; no reader sees them yet.
 
         Args:
             output: the data set; `columns` and `partition_by` were applied when the frame was written.
@@ -59,7 +69,7 @@ class ParquetPublisher:
             empty: the schema where no file tells it, because no row was accepted.
 
         Returns:
-            The publication; visible to readers when this returns. Without rows it has no files.
+            The publication, which `show` makes visible. Without rows it has no files.
 
         Raises:
             TargetError: a file did not arrive whole; nothing is visible.
@@ -82,24 +92,55 @@ class ParquetPublisher:
         here = local if len(local) == len(paths) else ()
         publication = Publication(output.name, self._store.uri(key), schema, files, rows, aggregated, here)
         origin = manifest.Origin(
-            self._run.run_id, self._run.pipeline, batch.batch_id, batch.files, output.partition_by, datetime.now(UTC)
+            run_id=self._run.run_id,
+            pipeline=self._run.pipeline,
+            batch_id=batch.batch_id,
+            files=batch.files,
+            partition_by=output.partition_by,
+            created_at=datetime.now(UTC),
+            fence=self._run.fence,
         )
-        self._supersede(output, batch)
-        self._store.write(key, manifest.encode(publication, origin), once=True)
-        return publication
+        return Prepared(publication, key, manifest.encode(publication, origin))
 
-    def _supersede(self, output: OutputSpec, batch: Batch) -> None:
-        """Withdraw what earlier runs published from the same files, or readers of all runs would meet rows twice.
+    def show(self, prepared: Prepared) -> Publication:
+        """Make a publication visible to readers; the caller has proved that it still holds the pipeline."""
+        self._store.write(prepared.key, prepared.manifest, once=True)
+        return prepared.publication
 
-        Those runs failed or were killed before they loaded: a file that is loaded is in no later batch.
+    def withdraw(
+        self, output: OutputSpec, loaded: Container[str], files: Iterable[FileRef] = (), runs: Container[str] = ()
+    ) -> tuple[str, ...]:
+        """Withdraw what earlier runs published and did not load, or readers of all runs would meet rows twice.
+
+        Args:
+            output: the data set.
+            loaded: runs that loaded what they published; no other run before this one can load any more.
+            files: withdraw what was made from one of them.
+            runs: withdraw what was made by one of them.
+
+        Returns:
+            The runs whose publications were withdrawn.
         """
-        files = frozenset(manifest.source_of(file) for file in batch.files)
+        withdrawn = []
+        sources = frozenset(manifest.source_of(file) for file in files)
         for run_id, folder in layout.runs(self._store, output.name):
-            key = f"{folder}/{layout.MANIFEST}"
-            if run_id == self._run.run_id or not self._store.exists(key):
+            if run_id in loaded:
                 continue
-            if files & manifest.sources(self._store, key):
+            found = manifest.claimed(self._store, f"{folder}/{layout.MANIFEST}")
+            # One with our own fence is ours; with a higher one it belongs to a run that took our place.
+            if found is None or found.pipeline != self._run.pipeline or found.fence >= self._run.fence > 0:
+                continue
+            if run_id in runs or sources & found.sources:
                 self._remove(folder)
+                withdrawn.append(run_id)
+        return tuple(withdrawn)
+
+    def take_back(self, output: OutputSpec) -> None:
+        """Withdraw what this run published of an output; a publication that has another fence is not this run's."""
+        folder = layout.run_folder(output.name, self._run.run_date, self._run.run_id)
+        found = manifest.claimed(self._store, f"{folder}/{layout.MANIFEST}")
+        if found is not None and found.fence == self._run.fence:
+            self._remove(folder)
 
     def prune(self, output: OutputSpec) -> tuple[str, ...]:
         """Remove what an output keeps no longer, and give the folders removed.

@@ -14,6 +14,20 @@ _PID_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A holder that did not release its lease.
+
+    Attributes:
+        at: when it was found.
+        is_dead: it is provably gone; else it may be asleep, and wake.
+    """
+
+    run_id: str
+    at: datetime
+    is_dead: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """A lease as it is written in the store.
 
@@ -23,6 +37,9 @@ class Holder:
         released: the holder is done; anyone may take it.
         process_space: names the machine's boot and process namespace in which pid counts; None where unknown.
         start_tick: when the process was started, in clock ticks since boot.
+        fence: grows with each holder of the lease. Whoever must not be overtaken compares it: manifests and the
+            warehouse remember it.
+        unsettled: earlier holders that did not end as they should, of whom something may be left.
     """
 
     run_id: str
@@ -35,6 +52,8 @@ class Holder:
     expires_at: datetime
     renewals: int = 0
     released: bool = False
+    fence: int = 0
+    unsettled: tuple[Lost, ...] = ()
 
     @classmethod
     def this_process(cls, run_id: str, token: str, since: datetime, expires_at: datetime) -> Self:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,7 +19,7 @@ from cloud_etl.errors import (
     ObjectMissingError,
     TargetError,
 )
-from cloud_etl.state.holder import Holder
+from cloud_etl.state.holder import Holder, Lost
 
 if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
@@ -41,6 +41,10 @@ class Lease:
     Taken by a conditional write, so of any number of takers exactly one wins. The object stays when the lease is
     released: S3 can replace on a condition, but not delete. Machines must agree on the time to well under ttl_seconds;
     `check` also notices when they do not.
+
+    Each holder has a higher `fence` than all before it. It follows the clock, so that it grows even where somebody
+    has deleted the object. A holder that did not release the lease is handed on as unsettled, until the run that
+    comes after it has seen to what it left.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class Lease:
         self._renewer: threading.Thread | None = None
         self._mine: Holder | None = None
         self._etag = ""
+        self._fence = 0
+        self._unsettled: tuple[Lost, ...] = ()
 
     def __enter__(self) -> Self:
         """Take the lease.
@@ -73,8 +79,8 @@ class Lease:
         """
         now = self._clock()
         mine = Holder.this_process(self._run_id, secrets.token_hex(8), now, now + self._ttl)
-        self._etag = self._take(mine)
-        self._mine = mine
+        self._etag, self._mine = self._take(mine)
+        self._fence, self._unsettled = self._mine.fence, self._mine.unsettled
         self._renewer = threading.Thread(target=self._keep_renewing, name=f"lease-{self._pipeline}", daemon=True)
         self._renewer.start()
         return self
@@ -91,6 +97,20 @@ class Lease:
         except CloudEtlError:
             return  # It expires by itself, or has another holder.
 
+    @property
+    def fence(self) -> int:
+        """Number of this holder; 0 before the lease is taken."""
+        return self._fence
+
+    @property
+    def unsettled(self) -> tuple[Lost, ...]:
+        """Earlier holders of which something may be left."""
+        return self._unsettled
+
+    def settle(self, still: Iterable[Lost]) -> None:
+        """Tell which earlier holders must be looked after by later runs, too; written with the next renewal."""
+        self._unsettled = tuple(still)
+
     def check(self) -> None:
         """Prove that the lease is still ours, and renew it; called before what cannot be undone.
 
@@ -100,13 +120,13 @@ class Lease:
         """
         self._write(released=False)
 
-    def _take(self, mine: Holder) -> str:
-        data = _to_json(mine)
+    def _take(self, mine: Holder) -> tuple[str, Holder]:
+        mine = dataclasses.replace(mine, fence=int(mine.since.timestamp() * 1000))
         try:
             found = self._store.get(self._key)
         except ObjectMissingError:
             try:
-                return self._store.write(self._key, data, once=True)
+                return self._store.write(self._key, _to_json(mine), once=True), mine
             except ObjectExistsError:
                 found = self._store.get(self._key)
         holder = _from_json(found.data)
@@ -116,13 +136,14 @@ class Lease:
                 "When no run of the pipeline is under way, delete that object and run again."
             )
         if holder.token == mine.token:
-            return found.etag  # Our own write, whose answer was lost on the way.
+            return found.etag, mine  # Our own write, whose answer was lost on the way.
         if not holder.is_free(mine.since):
             raise self._held(holder)
+        mine = _after(holder, mine)
         try:
-            return self._store.replace(self._key, data, found.etag)
+            return self._store.replace(self._key, _to_json(mine), found.etag), mine
         except ObjectChangedError as exc:
-            return self._own_write_or_fail(mine, exc)
+            return self._own_write_or_fail(mine, exc), mine
 
     def _write(self, *, released: bool) -> None:
         with self._lock:
@@ -130,7 +151,11 @@ class Lease:
                 return
             renewals = self._mine.renewals + 1
             mine = dataclasses.replace(
-                self._mine, expires_at=self._clock() + self._ttl, renewals=renewals, released=released
+                self._mine,
+                expires_at=self._clock() + self._ttl,
+                renewals=renewals,
+                released=released,
+                unsettled=self._unsettled,
             )
             try:
                 self._etag = self._store.replace(self._key, _to_json(mine), self._etag)
@@ -173,6 +198,14 @@ class Lease:
                 continue  # A passing fault; the next renewal may get through.
 
 
+def _after(earlier: Holder, mine: Holder) -> Holder:
+    """The holder that comes after another one: a higher fence, and its predecessors to look after."""
+    unsettled = earlier.unsettled
+    if not earlier.released:
+        unsettled = (*unsettled, Lost(earlier.run_id, mine.since, earlier.is_dead()))
+    return dataclasses.replace(mine, fence=max(mine.fence, earlier.fence + 1), unsettled=unsettled)
+
+
 def _to_json(holder: Holder) -> bytes:
     return json.dumps(dataclasses.asdict(holder), default=datetime.isoformat, indent=1).encode()
 
@@ -182,6 +215,8 @@ def _from_json(data: bytes) -> Holder | None:
         fields = json.loads(data)
         for name in ("since", "expires_at"):
             fields[name] = datetime.fromisoformat(fields[name])
-        return Holder(**fields)
+        unsettled = fields.pop("unsettled", ())
+        lost = (Lost(one["run_id"], datetime.fromisoformat(one["at"]), one["is_dead"]) for one in unsettled)
+        return Holder(**fields, unsettled=tuple(lost))
     except (ValueError, TypeError, KeyError):
         return None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,3 +95,71 @@ main()
     assert [path for path in (shop / "data/.scratch").rglob("*") if path.is_file()] == []
     assert json.loads((shop / "data/leases/customers.json").read_text())["released"] is True
     assert (shop / "data/runs").exists()
+
+
+STOPPED_AT_PHASE = """
+import functools, os, signal, sys
+from cloud_etl.domain.progress import NoProgress
+from cloud_etl.pipeline import run
+from cloud_etl.pipeline.project import Project
+
+class Stop(NoProgress):
+    def phase(self, pipeline, phase):
+        if (pipeline, phase) == ("orders", sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+run.Lease = functools.partial(run.Lease, ttl_seconds=1)
+report = Project.open(sys.argv[1]).run(["orders"], progress=Stop())
+print(report.pipelines[0].error)
+sys.exit(report.exit_code)
+"""
+
+
+def _published_rows(shop: Path) -> int:
+    manifests = [
+        json.loads(path.read_text()) for path in shop.glob("data/processed-data/orders_fact_*/*/manifest.json")
+    ]
+    return sum(one["cloud_etl"]["rows"] for one in manifests)
+
+
+@pytest.mark.parametrize(("phase", "code"), [("publish", 6), ("load", 0)])
+def test_a_run_that_sleeps_past_its_lease_takes_nothing_from_its_successor(
+    phase: str, code: int, shop: Path, rows: Query
+) -> None:
+    Project.open(shop).run(["customers"])
+    command = [sys.executable, "-c", STOPPED_AT_PHASE, str(shop), phase]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sleeper:
+        try:
+            os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
+            time.sleep(1.2)
+            report = Project.open(shop).run(["orders"])
+            assert [one.outcome for one in report.pipelines] == ["loaded"]
+        finally:
+            sleeper.send_signal(signal.SIGCONT)
+        said, complaints = sleeper.communicate(timeout=120)
+    # At its load it finds that the very same batch is loaded, which is all that it wanted.
+    assert sleeper.returncode == code, complaints
+    assert ("orders is being run by" in said) is bool(code)
+    assert rows("select count(*) from analytics.orders_fact") == [(3,)]
+    assert _published_rows(shop) == 3
+    assert Project.open(shop).run(["orders"]).exit_code == 0
+    assert _published_rows(shop) == 3
+
+
+def test_what_a_killed_run_published_is_gone_when_its_file_was_corrected(shop: Path, rows: Query) -> None:
+    Project.open(shop).run(["customers"])
+    _killed(KILLED_AT_PHASE, shop, "load")
+    assert _published_rows(shop) == 3
+    path = shop / "data/raw-data/orders/day1.csv"
+    path.write_text("order_id,customer_id,region,quantity,price\no1,1,north,2,10.00\n")
+    Project.open(shop).run()
+    assert _published_rows(shop) == 1
+    assert rows("select count(*) from analytics.orders_fact") == [(1,)]
+
+
+def test_what_a_killed_run_published_is_gone_when_its_file_is_gone(shop: Path) -> None:
+    Project.open(shop).run(["customers"])
+    _killed(KILLED_AT_PHASE, shop, "load")
+    (shop / "data/raw-data/orders/day1.csv").unlink()
+    assert [one.outcome for one in Project.open(shop).run(["orders"]).pipelines] == ["no_new_files"]
+    assert _published_rows(shop) == 0

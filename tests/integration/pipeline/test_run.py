@@ -155,7 +155,7 @@ def test_a_fault_of_our_own_is_called_so(opened: Project, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("cloud_etl.pipeline.outputs.ParquetPublisher.publish", broken)
+    monkeypatch.setattr("cloud_etl.pipeline.outputs.ParquetPublisher.prepare", broken)
     report = opened.run(["customers"])
     assert (report.exit_code, report.pipelines[0].error) == (
         1, "internal error, RuntimeError: boom. Nothing was loaded. The log holds the traceback: report it.",

@@ -47,11 +47,15 @@ class World:
         return Written(tuple(files), ())
 
     def publisher(self, run_id: str = "r1") -> ParquetPublisher:
-        return ParquetPublisher(self.store, replace(self.run, run_id=run_id))
+        return ParquetPublisher(self.store, replace(self.run, run_id=run_id, fence=int(run_id[1:])))
 
     def publish(self, written: Written, run_id: str = "r1", **output: object):
         spec = OutputSpec(**{"name": "sales", **output})
-        return self.publisher(run_id).publish(spec, written, self.new_files(run_id), self.empty)
+        return self.show(run_id, spec, written, self.new_files(run_id))
+
+    def show(self, run_id: str, spec: OutputSpec, written: Written, batch: Batch):
+        publisher = self.publisher(run_id)
+        return publisher.show(publisher.prepare(spec, written, batch, self.empty))
 
     def new_files(self, run_id: str) -> Batch:
         """The batch of a run that found new content under the same name."""

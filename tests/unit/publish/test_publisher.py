@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,12 +162,52 @@ def test_the_newest_complete_run_is_the_latest_whatever_its_date(world):
     assert manifest.latest(world.store, "sale") is None
 
 
+SALES = OutputSpec(name="sales")
+
+
+def published(world):
+    return {key.split("/")[2].removeprefix("run_") for key in world.listing() if key.endswith("manifest.json")}
+
+
 def test_a_run_withdraws_what_a_failed_run_published_from_the_same_files(world):
     world.publish(world.frame(({}, table(1, 2))), run_id="r1")
     world.publish(world.frame(({}, table(7))), run_id="r2")
-    spec = OutputSpec(name="sales")
-    world.publisher("r3").publish(spec, world.frame(({}, table(1, 2))), world.new_files("r1"), world.empty)
-    assert {key.split("/")[2] for key in world.listing()} == {"run_r2", "run_r3"}
+    files = world.new_files("r1").files
+    assert world.publisher("r3").withdraw(SALES, loaded=(), files=files) == ("r1",)
+    assert published(world) == {"r2"}
+
+
+def test_what_was_loaded_is_never_withdrawn(world):
+    world.publish(world.frame(({}, table(1, 2))), run_id="r1")
+    files = world.new_files("r1").files
+    assert world.publisher("r3").withdraw(SALES, loaded={"r1"}, files=files, runs={"r1"}) == ()
+    assert published(world) == {"r1"}
+
+
+def test_a_killed_runs_publication_is_withdrawn_whatever_became_of_its_files(world):
+    world.publish(world.frame(({}, table(1, 2))), run_id="r1")
+    assert world.publisher("r3").withdraw(SALES, loaded=(), runs={"r1"}) == ("r1",)
+    assert published(world) == set()
+
+
+def test_a_run_that_was_overtaken_withdraws_nothing_of_its_successor(world):
+    world.publish(world.frame(({}, table(1, 2))), run_id="r5")
+    files = world.new_files("r5").files
+    assert world.publisher("r3").withdraw(SALES, loaded=(), files=files, runs={"r5"}) == ()
+    assert published(world) == {"r5"}
+
+
+def test_a_run_takes_back_its_own_publication_alone(world):
+    for run_id in ("r1", "r2"):
+        world.publish(world.frame(({}, table(1))), run_id=run_id)
+    world.publisher("r2").take_back(SALES)
+    assert published(world) == {"r1"}
+
+
+def test_the_publications_of_another_pipeline_are_left_alone(world):
+    world.publish(world.frame(({}, table(1))), run_id="r1")
+    world.run = replace(world.run, pipeline="other")
+    assert world.publisher("r3").withdraw(SALES, loaded=(), runs={"r1"}) == ()
 
 
 def age(world, folder, days):
@@ -179,7 +220,7 @@ def test_pruning_keeps_the_newest_runs_and_the_one_of_this_run(world):
     for run_id in ("r0", "r2", "r3", "r4"):
         world.publish(world.frame(({}, table(1))), run_id=run_id)
     other = OutputSpec(name="sales_20240501")
-    world.publisher("r2").publish(other, world.frame(({}, table(1))), world.batch, world.empty)
+    world.show("r2", other, world.frame(({}, table(1))), world.batch)
     removed = world.publisher("r2").prune(OutputSpec(name="sales", keep_runs=1))
     assert [folder.rpartition("_")[2] for folder in removed] == ["r3", "r0"]
     assert {key.split("/")[2] for key in world.listing() if "/sales_20240501/" in key} == {"run_r2", "run_r4"}

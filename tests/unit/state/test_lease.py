@@ -108,6 +108,33 @@ def test_an_expired_lease_that_nobody_took_is_still_ours(store, clock):
             pass
 
 
+def test_each_holder_has_a_higher_fence_than_the_one_before(store, clock):
+    fences = []
+    for run_id in ("first", "second", "third"):
+        with lease(store, run_id, clock) as held:
+            fences.append(held.fence)
+    store.delete("leases/sales_data.json")
+    clock.forward(1)
+    with lease(store, "fourth", clock) as held:
+        fences.append(held.fence)
+    assert fences == sorted(set(fences))
+
+
+def test_a_holder_that_did_not_release_is_handed_on_until_it_is_settled(store, clock):
+    lease(store, "first", clock).__enter__()
+    clock.forward(61)
+    lease(store, "second", clock).__enter__()
+    clock.forward(61)
+    with lease(store, "third", clock) as third:
+        assert [one.run_id for one in third.unsettled] == ["first", "second"]
+        third.settle(third.unsettled[1:])
+    with lease(store, "fourth", clock) as fourth:
+        assert [(one.run_id, one.is_dead) for one in fourth.unsettled] == [("second", False)]
+        fourth.settle(())
+    with lease(store, "fifth", clock) as fifth:
+        assert fifth.unsettled == ()
+
+
 def test_a_check_renews(store, clock):
     with lease(store, "first", clock) as first:
         for _ in range(3):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from cloud_etl.domain.ledger import TableCount
-    from cloud_etl.domain.run import LoadRequest
+    from cloud_etl.domain.run import LoadedBatch, LoadRequest
     from cloud_etl.domain.spec import LoadSpec
     from cloud_etl.domain.warehouse import WarehouseSpec
 
@@ -83,6 +83,23 @@ class Loader:
 
         return self._look(read) or frozenset()
 
+    def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
+        """Keep every run with a lower fence from loading the pipeline, and give the runs that have loaded."""
+        with connected(self._database) as session, translated(f"claiming {pipeline}"), session.transaction():
+            _make_bookkeeping(session)
+            bookkeeping.claim(session, pipeline, fence, run_id)
+            return bookkeeping.loading_runs(session, pipeline)
+
+    def loaded_by(self, run_id: str) -> tuple[LoadedBatch, ...]:
+        """What a run loaded, pipeline by pipeline."""
+
+        def read(session: Session) -> tuple[LoadedBatch, ...]:
+            if catalog.describe(session, bookkeeping.LEDGER) is None:
+                return ()
+            return bookkeeping.loaded_by(session, run_id)
+
+        return self._look(read) or ()
+
     def schema_of(self, table: str) -> Schema | None:
         """Schema of `schema.table`, or None where there is none; columns of types no contract has are left out."""
         found = self._look(lambda session: catalog.describe(session, table))
@@ -131,8 +148,7 @@ class Loader:
         if self._read_only:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
-            for statement in bookkeeping.ddl(catalog.DIALECT):
-                session.rows(statement)
+            _make_bookkeeping(session)
             earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
             if earlier is not None:
                 return LoadResult(True, earlier, ())
@@ -150,3 +166,8 @@ class Loader:
             return None
         with connected(self._database, read_only=True) as session:
             return read(session)
+
+
+def _make_bookkeeping(session: Session) -> None:
+    for statement in bookkeeping.ddl(catalog.DIALECT):
+        session.rows(statement)

@@ -157,8 +157,8 @@ class RequestLoad:
 
 
 def make_bookkeeping(session: Session) -> None:
-    """Make ledger and file table where they are not there; where they are, no right to make them is needed."""
-    tables = (bookkeeping.LEDGER, bookkeeping.FILES)
+    """Make the bookkeeping's tables where they are not there; where they are, no right to make them is needed."""
+    tables = bookkeeping.TABLES
     if all(catalog.describe(session, table) is not None for table in tables):
         return
     for statement in bookkeeping.ddl(RedshiftDialect()):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl.domain.schema import Column, Schema
-from cloud_etl.errors import ConfigError, Problem, TargetError
+from cloud_etl.errors import ConfigError, Problem, TargetError, TemporaryError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import check_tasks
 from cloud_etl.load.ddl import plan_table
@@ -15,15 +15,15 @@ from cloud_etl.load.redshift import catalog
 from cloud_etl.load.redshift.dialect import RedshiftDialect, folded
 from cloud_etl.load.redshift.export import export_table
 from cloud_etl.load.redshift.jobs import without_schema
-from cloud_etl.load.redshift.load import RequestLoad
-from cloud_etl.load.redshift.retry import Backoff
+from cloud_etl.load.redshift.load import RequestLoad, make_bookkeeping
+from cloud_etl.load.redshift.retry import Backoff, Retries
 from cloud_etl.load.redshift.session import Connector
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from cloud_etl.domain.ledger import TableCount
-    from cloud_etl.domain.run import LoadRequest, LoadResult
+    from cloud_etl.domain.run import LoadedBatch, LoadRequest, LoadResult
     from cloud_etl.domain.spec import LoadSpec
     from cloud_etl.domain.warehouse import WarehouseSpec
 
@@ -84,6 +84,27 @@ class Loader:
             if catalog.describe(session, bookkeeping.FILES) is None:
                 return frozenset()
             return bookkeeping.loaded_identities(session, pipeline)
+
+    def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
+        """Keep every run with a lower fence from loading the pipeline, and give the runs that have loaded."""
+        retries = Retries(self._backoff)
+        while True:
+            try:
+                with self._connector.opened(run_id) as session, session.doing(f"claiming {pipeline}"):
+                    make_bookkeeping(session)
+                    with session.transaction():
+                        bookkeeping.claim(session, pipeline, fence, run_id)
+                    # Only now: what the runs before have committed is seen whole, and nothing can be added.
+                    return bookkeeping.loading_runs(session, pipeline)
+            except TemporaryError as exc:
+                retries.wait(exc)
+
+    def loaded_by(self, run_id: str) -> tuple[LoadedBatch, ...]:
+        """What a run loaded, pipeline by pipeline."""
+        with self._connector.opened("look") as session, session.doing(f"asking what run {run_id} loaded"):
+            if catalog.describe(session, bookkeeping.LEDGER) is None:
+                return ()
+            return bookkeeping.loaded_by(session, run_id)
 
     def schema_of(self, table: str) -> Schema | None:
         """Schema of `schema.table`, or None where there is no such table; without columns of other types."""

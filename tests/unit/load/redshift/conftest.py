@@ -86,7 +86,7 @@ class ScriptedTransport:
 @pytest.fixture
 def script() -> Script:
     """A warehouse with a ledger and nothing else."""
-    books = {"cloud_etl.etl_load_ledger", "cloud_etl.etl_loaded_files"}
+    books = {"cloud_etl.etl_load_ledger", "cloud_etl.etl_loaded_files", "cloud_etl.etl_fences"}
     return Script({name: [("pipeline", "character varying", "NO", None, 4096, None, None)] for name in books})
 
 

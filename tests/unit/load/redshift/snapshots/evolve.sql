@@ -2,6 +2,7 @@ SET query_group TO 'cloud-etl:run-1';
 SET statement_timeout TO 3600000;
 -- columns of a table
 -- columns of a table
+-- columns of a table
 SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
 -- columns of a table
 ALTER TABLE "shop"."sales" ALTER COLUMN "order_id" TYPE VARCHAR(64);
@@ -19,6 +20,9 @@ ALTER TABLE "shop"."sales" ADD COLUMN "note" VARCHAR(16) ENCODE ZSTD;
 SELECT count(*) FROM "shop"."sales";
 INSERT INTO "shop"."sales" ("order_id", "amount", "extra", "note") SELECT b."order_id", b."amount", b."extra", b."note" FROM (SELECT "order_id", "amount", JSON_PARSE("extra") AS "extra", "note" FROM cloud_etl_copied_1) AS b;
 SELECT count(*) FROM "shop"."sales";
+UPDATE cloud_etl.etl_fences SET fence = CAST(? AS BIGINT), run_id = ?, claims = claims + 1 WHERE pipeline = ? AND fence <= CAST(? AS BIGINT);
+SELECT fence, run_id FROM cloud_etl.etl_fences WHERE pipeline = ? ORDER BY fence DESC;
+INSERT INTO cloud_etl.etl_fences VALUES (?, CAST(? AS BIGINT), ?, 1);
 INSERT INTO cloud_etl.etl_load_ledger VALUES (?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?);
 INSERT INTO cloud_etl.etl_loaded_files VALUES (?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?);
 COMMIT;

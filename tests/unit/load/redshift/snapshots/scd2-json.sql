@@ -2,6 +2,7 @@ SET query_group TO 'cloud-etl:run-1';
 SET statement_timeout TO 3600000;
 -- columns of a table
 -- columns of a table
+-- columns of a table
 SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
 -- columns of a table
 CREATE TEMP TABLE cloud_etl_copied_1 ("order_id" VARCHAR(1), "extra" VARCHAR(2), "_row_id" BIGINT);
@@ -30,6 +31,9 @@ INSERT INTO "shop"."sales" ("order_id", "extra", "valid_from", "valid_to", "is_c
 DROP TABLE cloud_etl_kept;
 DROP TABLE cloud_etl_changed;
 SELECT count(*) FROM "shop"."sales";
+UPDATE cloud_etl.etl_fences SET fence = CAST(? AS BIGINT), run_id = ?, claims = claims + 1 WHERE pipeline = ? AND fence <= CAST(? AS BIGINT);
+SELECT fence, run_id FROM cloud_etl.etl_fences WHERE pipeline = ? ORDER BY fence DESC;
+INSERT INTO cloud_etl.etl_fences VALUES (?, CAST(? AS BIGINT), ?, 1);
 INSERT INTO cloud_etl.etl_load_ledger VALUES (?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?);
 INSERT INTO cloud_etl.etl_loaded_files VALUES (?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?);
 COMMIT;

@@ -2,6 +2,7 @@ SET query_group TO 'nightly:run-1';
 SET statement_timeout TO 3600000;
 -- columns of a table
 -- columns of a table
+-- columns of a table
 SELECT run_id FROM cloud_etl.etl_load_ledger WHERE pipeline = ? AND batch_id = ?;
 -- columns of a table
 -- columns of a table
@@ -31,6 +32,9 @@ CREATE TABLE "shop"."copy" ("order_id" VARCHAR(16), "amount" DECIMAL(12,2)) DIST
 SELECT count(*) FROM "shop"."copy";
 INSERT INTO "shop"."copy" ("order_id", "amount") SELECT b."order_id", b."amount" FROM "shop"."cloud_etl_copied_sales_2" AS b;
 SELECT count(*) FROM "shop"."copy";
+UPDATE cloud_etl.etl_fences SET fence = CAST(? AS BIGINT), run_id = ?, claims = claims + 1 WHERE pipeline = ? AND fence <= CAST(? AS BIGINT);
+SELECT fence, run_id FROM cloud_etl.etl_fences WHERE pipeline = ? ORDER BY fence DESC;
+INSERT INTO cloud_etl.etl_fences VALUES (?, CAST(? AS BIGINT), ?, 1);
 INSERT INTO cloud_etl.etl_load_ledger VALUES (?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?);
 INSERT INTO cloud_etl.etl_loaded_files VALUES (?, ?, ?, ?, CAST(? AS BIGINT), ?, ?, ?);
 COMMIT;
