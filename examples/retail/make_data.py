@@ -21,17 +21,17 @@ SEED = 3
 
 
 def make(folder: Path) -> None:
-    """Write `raw-data/` and `expected/` below a folder; what was there is replaced."""
+    """Write `data/raw-data/` and `expected/` below a folder; what was there is replaced."""
     rng = random.Random(SEED)
     sources = {
         "sales_data": sales.files(rng),
         "customer_data": customers.files(rng),
         "product_data": products.files(rng),
     }
-    shutil.rmtree(folder / "raw-data", ignore_errors=True)
+    shutil.rmtree(folder / "data/raw-data", ignore_errors=True)
     for source in sources:
-        (folder / "raw-data" / source).mkdir(parents=True)
-    raw = folder / "raw-data"
+        (folder / "data/raw-data" / source).mkdir(parents=True)
+    raw = folder / "data/raw-data"
     for file in (*sources["sales_data"], *sources["customer_data"]):
         owner = "sales_data" if file.name.startswith("sales") else "customer_data"
         (raw / owner / file.name).write_bytes(file.content)

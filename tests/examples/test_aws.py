@@ -47,10 +47,10 @@ def with_environment(folder: Path, name: str, store: str, s3: S3Spec, warehouse:
     }
     path.write_text(yaml.safe_dump(document))
     target = ObjectStore.open(store, s3, folder)
-    raw = folder / "raw-data"
+    raw = folder / "data/raw-data"
     for file in sorted(raw.rglob("*")):
         if file.is_file():
-            target.upload(file, file.relative_to(folder).as_posix())
+            target.upload(file, file.relative_to(folder / "data").as_posix())
     return Project.open(folder, env=name)
 
 

@@ -49,7 +49,7 @@ def expected(load_script: Load) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def both(run: RunReport, project: Path, expected: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    expected.execute(f"ATTACH '{project / 'warehouse.duckdb'}' AS warehouse (READ_ONLY)")
+    expected.execute(f"ATTACH '{project / 'data/warehouse.duckdb'}' AS warehouse (READ_ONLY)")
     yield expected
     expected.execute("DETACH warehouse")
 

@@ -49,7 +49,7 @@ def test_an_example_ends_in_the_same_rows(
     tables = sorted({table.table for one in reports[0].pipelines for table in one.tables})
     assert len(tables) >= 4
     unloaded = _unload(addresses, bucket, tables, tmp_path / "unloaded")
-    with duckdb.connect(str(root / "warehouse.duckdb"), read_only=True) as warehouse:
+    with duckdb.connect(str(root / "data/warehouse.duckdb"), read_only=True) as warehouse:
         warehouse.create_function("canonical", _canonical, ["VARCHAR"], "VARCHAR")
         for table in tables:
             assert _differing(warehouse, table, unloaded / table) == (0, 0), table

@@ -64,7 +64,7 @@ def _cell(value: object, kind: str) -> str:
 
 
 def _table(project: Path, name: str, columns: list[str]) -> list[list[str]]:
-    with duckdb.connect(str(project / "warehouse.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(project / "data/warehouse.duckdb"), read_only=True) as connection:
         described = connection.execute(f"DESCRIBE analytics.{name}").fetchall()
         rows = connection.execute(f"SELECT {', '.join(columns)} FROM analytics.{name}").fetchall()
     kinds = {column: str(kind) for column, kind, *_ in described}
@@ -90,7 +90,7 @@ def test_a_table_holds_exactly_the_expected_rows(run: RunReport, project: Path, 
 
 
 def test_all_customers_are_current_after_the_first_load(run: RunReport, project: Path) -> None:
-    with duckdb.connect(str(project / "warehouse.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(project / "data/warehouse.duckdb"), read_only=True) as connection:
         current = "is_current AND valid_to IS NULL AND valid_from IS NOT NULL"
         rows = connection.execute(f"SELECT count(*) FROM analytics.customer_dim WHERE {current}").fetchall()
         assert rows == [(LEDGERS["customer_data"]["output"],)]
@@ -135,9 +135,8 @@ def test_the_ledger_counts_the_rows_of_every_table(run: RunReport, pipeline: str
 
 
 def _rejects(project: Path, pipeline: str) -> list[dict[str, Any]]:
-    query = (
-        f"SELECT source_uri, line, stage, code, raw_text, raw_bytes FROM '{project}/quarantine/{pipeline}/*/*.parquet'"
-    )
+    files = f"{project}/data/quarantine/{pipeline}/*/*.parquet"
+    query = f"SELECT source_uri, line, stage, code, raw_text, raw_bytes FROM '{files}'"
     with duckdb.connect() as connection:
         cursor = connection.execute(query)
         names = [column[0] for column in cursor.description or ()]

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.cli.scaffold import EXAMPLES, write_example
+from cloud_etl.cli.scaffold import EMPTY, EXAMPLES, write_example
 from cloud_etl.errors import TargetError, UsageError
+from cloud_etl.pipeline.project import Project
 
+SCHEMAS = {"project.schema.json", "pipeline.schema.json"}
 SOURCES = Path(__file__).parents[2] / "examples"
 
 
 def test_the_retail_project_comes_with_its_data_byte_for_byte(tmp_path: Path) -> None:
     written = write_example("retail", tmp_path / "new")
-    assert "raw-data/sales_data/.sales_2026-01-10.csv" in written
-    for name in written:
+    assert "data/raw-data/sales_data/.sales_2026-01-10.csv" in written
+    for name in set(written) - SCHEMAS:
         assert filecmp.cmp(SOURCES / "retail" / name, tmp_path / "new" / name, shallow=False)
 
 
@@ -42,3 +44,20 @@ def test_a_folder_that_cannot_be_made_is_a_target_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TargetError, match="could not be written"):
         write_example("retail", tmp_path / "file" / "new")
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES, EMPTY])
+def test_every_file_of_a_project_names_the_schema_that_editors_check_it_with(tmp_path: Path, name: str) -> None:
+    write_example(name, tmp_path)
+    for path in (tmp_path / "cloud-etl.yaml", *(tmp_path / "pipelines").iterdir()):
+        first = path.read_text().splitlines()[0]
+        schema = path.parent / first.removeprefix("# yaml-language-server: $schema=")
+        assert schema.resolve().name in SCHEMAS and schema.is_file()
+
+
+def test_an_empty_project_is_valid_and_takes_its_first_file(tmp_path: Path) -> None:
+    write_example(EMPTY, tmp_path)
+    (tmp_path / "data/raw-data/my_data/first.csv").write_text("id,name\n1,Ann\n")
+    project = Project.examine(tmp_path)
+    (report,) = project.run().pipelines
+    assert report.outcome == "loaded" and report.ledger is not None and report.ledger.output == 1

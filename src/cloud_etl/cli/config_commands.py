@@ -35,9 +35,7 @@ def validate(
     from cloud_etl.pipeline.project import Project
 
     try:
-        opened = Project.open(project, env)
-        loaded = opened.loaded
-        opened.validate()
+        loaded = Project.examine(project, env).loaded
     except ConfigError as exc:
         if output is Output.text:
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -17,10 +18,13 @@ from cloud_etl.cli import (
     run_commands,
     submit_commands,
 )
-from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
+from cloud_etl.errors import CloudEtlError, ConfigError, RunInterruptedError, UsageError, exit_code_of
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from cloud_etl.errors import Problem
+    from cloud_etl.monitoring.redaction import Redactor
 
 app = typer.Typer(
     name="cloud-etl",
@@ -114,7 +118,18 @@ def _complain(exc: CloudEtlError) -> None:
 
     word = "interrupted" if isinstance(exc, RunInterruptedError) else "error"
     typer.secho(f"{word}: ", err=True, nl=False, fg=typer.colors.RED, bold=True)
-    typer.echo(Redactor(known_secrets).text(str(exc)), err=True)
+    redactor = Redactor(known_secrets)
+    problems = exc.problems if isinstance(exc, ConfigError) else ()
+    lines = [_redacted(problem, redactor) for problem in problems] or [redactor.text(str(exc))]
+    typer.echo("\n".join(lines), err=True)
+
+
+def _redacted(problem: Problem, redactor: Redactor) -> str:
+    """A finding without secrets; the path before its colon is a name, not the name of what follows: `token: wants`."""
+    path, colon, said = problem.message.partition(": ")
+    if " " in path or not colon:
+        path, colon, said = "", "", problem.message
+    return redactor.known(str(replace(problem, message=f"{path}{colon}{redactor.text(said)}")))
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:

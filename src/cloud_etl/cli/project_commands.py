@@ -19,12 +19,19 @@ _MARK = ".cloud-etl-demo"
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to make; new or empty.", show_default="here")] = HERE,
+    empty: Annotated[bool, typer.Option("--empty", help="One pipeline to fill in, and no data.")] = False,
 ) -> None:
     """Write a running project with data: three pipelines over dirty sales, customers and products."""
-    from cloud_etl.cli.scaffold import write_example
+    from cloud_etl.cli.scaffold import EMPTY, write_example
 
-    written = write_example("retail", folder)
+    written = write_example(EMPTY if empty else "retail", folder)
     where = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
+    if empty:
+        typer.echo(f"Wrote {len(written)} files of an empty project to {folder.resolve()}. Now:")
+        typer.echo("  put CSV files into data/raw-data/my_data/, and their columns into pipelines/my_data.yaml")
+        typer.echo(f"  {where}cloud-etl validate      # checks the configuration, line by line")
+        typer.echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")
+        return
     typer.echo(f"Wrote {len(written)} files of a project with dirty data to {folder.resolve()}. Now:")
     typer.echo(f"  {where}cloud-etl plan --all    # what a run would do")
     typer.echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cloud_etl import backends
-from cloud_etl.config.findings import confused, dotted, problems_of
+from cloud_etl.config.findings import confused, dotted, problems_of, without_faults
 from cloud_etl.config.overlay import ENVIRONMENTS, merge_environments
 from cloud_etl.config.project_files import LOCAL_ENVIRONMENT, PROJECT_FILE, overlooked, read_files, with_overrides
 from cloud_etl.config.secrets import Fetch, reference_error, resolve_environment
@@ -22,10 +22,12 @@ from cloud_etl.config.yaml_positions import Document, Place, YamlPath, place_of,
 from cloud_etl.domain.environment import EnvironmentSpec, ProjectSpec
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.errors import ConfigError, Problem, UsageError
+from cloud_etl.errors import CloudEtlError, ConfigError, Problem, UsageError
 
 ENVIRONMENT_VARIABLE = "CLOUD_ETL_ENV"
 DEFAULT = Place("default")
+# Pipelines are judged in it where the chosen environment is off: what is wrong with them shows in the same round.
+_STAND_IN = EnvironmentSpec.model_validate({"store": ".", "warehouse": {"duckdb": {"path": "warehouse.duckdb"}}})
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -89,6 +91,8 @@ def find_project(start: Path) -> Path:
 def load_project(root: Path, env: str | None, environ: Mapping[str, str]) -> LoadedProject:
     """Read and check a project's files.
 
+    A finding in an environment that is not the chosen one stops nothing; `cloud-etl validate` tells it.
+
     Args:
         root: folder of cloud-etl.yaml.
         env: environment from the command line; CLOUD_ETL_ENV, else the project's default without.
@@ -98,31 +102,120 @@ def load_project(root: Path, env: str | None, environ: Mapping[str, str]) -> Loa
         ConfigError: every finding in all files, with file and line.
         UsageError: `env` names no environment.
     """
+    survey = survey_project(root, env, environ)
+    if survey.stops:
+        raise ConfigError(_sorted([*survey.problems]))
+    return survey.loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that the files of a project say, whatever is wrong with them.
+
+    Attributes:
+        loaded: the project as far as it can be judged: files with findings are there without what is off, and a
+            chosen environment that is off has a stand-in.
+        problems: every finding about the shape of the files, in all environments.
+        stops: whether a finding is about the pipelines or about the chosen environment, so that nothing can be run.
+        damaged: pipelines whose file has findings.
+        unread: names of pipelines, outputs and tables in files of which nothing can be judged.
+    """
+
+    loaded: LoadedProject
+    problems: tuple[Problem, ...] = ()
+    stops: bool = False
+    damaged: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
+
+
+def survey_project(root: Path, env: str | None, environ: Mapping[str, str]) -> Survey:
+    """Read a project's files and go on past what is wrong with them.
+
+    Raises:
+        ConfigError: nothing can be judged, because cloud-etl.yaml cannot be read or names no environment.
+        UsageError: `env` names no environment, and nothing else is wrong.
+    """
     backends.register_families()
     problems: list[Problem] = []
     files = with_overrides(read_files(root, problems), environ, problems)
-    merged, found = merge_environments(files.project)
-    problems += [*found, *_references(files.project)]
+    read = _read_pipelines(files.pipelines)
+    problems += [problem for one in read for problem in one.problems]
+    problems += _duplicates([(one.document, one.spec) for one in read if one.spec is not None])
+    stops = bool(problems)
+    merged, circular = merge_environments(files.project)
+    problems += circular
+    named = merged.data.get(ENVIRONMENTS)
     # Where no environment is left the circle is the finding, not that there is no environment.
-    lost = bool(found) and not merged.data[ENVIRONMENTS]
-    spec = None if lost else _validated(ProjectSpec, merged, problems)
-    pipelines = [(document, _validated(PipelineSpec, document, problems)) for document in files.pipelines]
-    valid = [(document, pipeline) for document, pipeline in pipelines if pipeline is not None]
-    problems += _duplicates(valid)
-    if problems or spec is None:
+    problems += [] if circular and not named else _of_project(merged)
+    if not isinstance(named, Mapping) or not named:
         raise ConfigError(_sorted(problems))
-    name = _choose(env, environ, spec, merged)
-    return LoadedProject(
+    try:
+        name = _choose(env, environ, merged)
+    except CloudEtlError:
+        if problems:
+            raise ConfigError(_sorted(problems)) from None
+        raise
+    chosen = _only(merged, name)
+    found: list[Problem] = []
+    spec = _validated(ProjectSpec, merged, [])
+    if _of_project(chosen) or (mine := spec or _validated(ProjectSpec, chosen, found)) is None:
+        mine, stops = ProjectSpec.model_construct(project=root.name, environments={name: _STAND_IN}), True
+    loaded = LoadedProject(
         root=root,
-        spec=spec,
+        spec=mine,
         environment_name=name,
-        environment=spec.environments[name],
-        pipelines={pipeline.pipeline: pipeline for _, pipeline in valid},
+        environment=mine.environments[name],
+        pipelines={one.spec.pipeline: one.spec for one in read if one.spec is not None},
         origins={dotted(path): place for path, place in merged.places.items() if path},
-        places={pipeline.pipeline: document.places for document, pipeline in valid},
+        places={one.spec.pipeline: one.document.places for one in read if one.spec is not None},
         warnings=tuple(overlooked(root)),
         environ=environ,
     )
+    damaged = frozenset(one.spec.pipeline for one in read if one.spec is not None and one.problems)
+    unread = frozenset(name for one in read if one.spec is None for name in _names_in(one.document.data))
+    return Survey(loaded, tuple(_sorted(problems)), stops, damaged, unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One pipeline file: what is wrong with it, and what can be judged all the same."""
+
+    document: Document
+    spec: PipelineSpec | None
+    problems: tuple[Problem, ...]
+
+
+def _read_pipelines(documents: tuple[Document, ...]) -> list[_Read]:
+    read = []
+    for document in documents:
+        problems: list[Problem] = []
+        spec = _validated(PipelineSpec, document, problems)
+        if spec is None and document.places:
+            spec = without_faults(document, PipelineSpec)
+        read.append(_Read(document, spec, tuple(problems)))
+    return read
+
+
+def _names_in(data: Mapping[str, object]) -> Iterator[str]:
+    """What others may refer to in a file that cannot be judged."""
+    yield str(data.get("pipeline"))
+    for path, value in walk(data.get("outputs"), ()):
+        if path and path[-1] in ("name", "table"):
+            yield str(value)
+
+
+def _of_project(document: Document) -> list[Problem]:
+    """Every finding in cloud-etl.yaml, its environments whole already."""
+    problems = list(_references(document))
+    _validated(ProjectSpec, document, problems)
+    return problems
+
+
+def _only(document: Document, name: str) -> Document:
+    """The project with one of its environments."""
+    environments = document.data[ENVIRONMENTS]
+    kept = {name: environments[name]} if isinstance(environments, Mapping) and name in environments else {}
+    return Document(document.file, {**document.data, ENVIRONMENTS: kept}, document.places)
 
 
 def _validated(model: type[Model], document: Document, problems: list[Problem]) -> Model | None:
@@ -161,13 +254,16 @@ def _duplicates(pipelines: list[tuple[Document, PipelineSpec]]) -> Iterator[Prob
                 yield place.problem(f"{kind} {name!r} is taken already: {first}")
 
 
-def _choose(env: str | None, environ: Mapping[str, str], spec: ProjectSpec, document: Document) -> str:
-    """Name of the environment to work in."""
+def _choose(env: str | None, environ: Mapping[str, str], document: Document) -> str:
+    """Name of the environment to work in; the only one needs no name."""
+    environments = [str(name) for name in document.data[ENVIRONMENTS]]  # type: ignore[attr-defined]  # a mapping
+    own = [name for name in environments if name != LOCAL_ENVIRONMENT] or environments
     from_variable = environ.get(ENVIRONMENT_VARIABLE) or None
-    name = env or from_variable or spec.default_environment
-    if name in spec.environments:
+    default = document.data.get("default_environment")
+    name = env or from_variable or (default if isinstance(default, str) else own[0] if len(own) == 1 else "local")
+    if name in environments:
         return name
-    hint = did_you_mean(name, spec.environments)
+    hint = did_you_mean(name, environments)
     if name == LOCAL_ENVIRONMENT:
         hint = " while no local AWS is up; start it with: cloud-etl local up"
     message = f"there is no environment {name!r}{hint}"

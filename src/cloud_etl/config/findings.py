@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sized
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Literal, get_args, get_origin
+from typing import Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -12,9 +13,12 @@ from pydantic.fields import FieldInfo
 from cloud_etl.config.model_tree import at, below, given, is_text, keys, members, model_of, wanted
 from cloud_etl.config.yaml_positions import Document, Place, YamlPath, walk
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.domain.spec import Family
+from cloud_etl.domain.spec import CheckSpec, Family, StepSpec
 from cloud_etl.errors import Problem
 
+# What is off is taken out; what is off then, because it is gone, once more.
+_ROUNDS = 3
+Model = TypeVar("Model", bound=BaseModel)
 _WRONG_TYPE = ("_type", "_parsing", "_from_float", "_attributes_type", "_size", "_instance_of")
 
 
@@ -53,6 +57,36 @@ def problems_of(error: ValidationError, document: Document, model: type[BaseMode
         problem = place.problem(f"{dotted(where)}: {message}" if where else message)
         problems.setdefault((place, str(where[-1:]), message), problem)
     return list(problems.values())
+
+
+def without_faults(document: Document, model: type[Model]) -> Model | None:
+    """What can be judged of a document with faults: the model without them, or None where too little is left.
+
+    A faulty step becomes one of which nothing is known, a faulty check and an unknown key are left out.
+    """
+    data = deepcopy(document.data)
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(data)
+        except ValidationError as exc:
+            paths = {finding.path: finding.kind for finding in _findings(exc, Document("", data, {}), model)}
+        if not all(_taken_out(path, kind, data) for path, kind in paths.items()):
+            return None
+    return None
+
+
+def _taken_out(path: YamlPath, kind: str, data: dict[str, object]) -> bool:
+    """Take what is off out of the data, where the rest can be judged without it."""
+    match path:
+        case ("transform", int(number), *_):
+            data["transform"][number] = StepSpec()  # type: ignore[index]  # the path was found in the data
+        case ("quality", "checks", int(number), *_):
+            data["quality"]["checks"][number] = CheckSpec(name=f"not judged: {number}")  # type: ignore[index]
+        case (*above, str(key)) if kind == "extra_forbidden":
+            del _value(tuple(above), data)[key]  # type: ignore[attr-defined]  # a mapping that holds the key
+        case _:
+            return False
+    return True
 
 
 def confused(document: Document, model: type[BaseModel]) -> list[Problem]:

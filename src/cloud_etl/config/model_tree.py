@@ -26,6 +26,8 @@ _WORDS = {
     timedelta: "a time span",
     ColumnType: "a type such as decimal(12,2)",
 }
+_EXAMPLES: Mapping[object, str] = {str: "text", int: "1", float: "1.5", bool: "true", ColumnType: "string"}
+_MOST_KEYS = 6
 
 
 def fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
@@ -74,11 +76,23 @@ def members(annotation: object) -> tuple[object, ...]:
 
 
 def wanted(annotation: object) -> str:
-    """What a value must be, in plain words: `text or a list of texts`."""
-    words = list(dict.fromkeys(_word(member) for member in members(annotation)))
-    if "a whole number" in words and "a number" in words:
-        words.remove("a whole number")
+    """What a value must be, in plain words: `text or a list of texts`; of a mapping its keys and an example, too."""
+    words = [f"{word}{_shown_keys(member)}" for member, word in _words(annotation).items()]
     return _either(words) if words else "no value"
+
+
+def kind_of(annotation: object) -> str:
+    """What a value must be, in plain words, without keys and examples."""
+    return _either(list(_words(annotation).values())) if members(annotation) else "no value"
+
+
+def _words(annotation: object) -> dict[object, str]:
+    """The words for the members of a union, each word once."""
+    words = {word: member for member in reversed(members(annotation)) for word in [_word(member)]}
+    found = {member: word for word, member in reversed(words.items())}
+    if "a number" in words:
+        found = {member: word for member, word in found.items() if word != "a whole number"}
+    return found
 
 
 def given(value: object) -> str:
@@ -132,3 +146,32 @@ def _word(member: object) -> str:
         inner = wanted(arguments[0])
         return {"text": "a list of texts", "a whole number": "a list of whole numbers"}.get(inner, "a list")
     return _WORDS.get(member, "keys with values")  # type: ignore[call-overload, no-any-return]  # any type may be asked
+
+
+def _shown_keys(member: object) -> str:
+    """The keys of a mapping, those it must have first, and how it is written; empty for other types."""
+    origin = get_origin(member)
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f", such as {{name: {_example(get_args(member)[1])}}}"
+    if not (isinstance(member, type) and issubclass(member, BaseModel)):
+        return ""
+    infos = fields(member)
+    order = sorted(infos, key=lambda key: not infos[key].is_required())
+    shown = [key for key in order if infos[key].is_required()] or order[:1]
+    example = ", ".join(f"{key}: {_example(infos[key].annotation)}" for key in shown)
+    more = ", ..." if len(order) > _MOST_KEYS else ""
+    return f" ({', '.join(order[:_MOST_KEYS])}{more}), such as {{{example}}}"
+
+
+def _example(annotation: object) -> str:
+    """A value of that type as it may be written."""
+    for member in members(annotation):
+        if get_origin(member) is Literal:
+            return str(get_args(member)[0])
+        if get_origin(member) in (tuple, list):
+            return "[name]"
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            return "{...}"
+        if member in _EXAMPLES:
+            return _EXAMPLES[member]
+    return "..."

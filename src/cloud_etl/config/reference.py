@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from cloud_etl import backends
-from cloud_etl.config.model_tree import fields, members, wanted
+from cloud_etl.config.model_tree import fields, kind_of, members
 from cloud_etl.domain.environment import EnvironmentSpec, ProjectSpec
 from cloud_etl.domain.spec import CheckSpec, Family, PipelineSpec, StepSpec
 
@@ -131,7 +131,7 @@ def _table(model: type[BaseModel]) -> str:
 
 
 def _type(annotation: object) -> str:
-    return wanted(annotation).replace("'", "`")
+    return kind_of(annotation).replace("'", "`")
 
 
 def _default(info: FieldInfo) -> str:

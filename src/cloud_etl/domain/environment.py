@@ -131,5 +131,7 @@ class ProjectSpec(SpecModel):
     """cloud-etl.yaml; environments are merged along `extends` before they come here."""
 
     project: str = Field(description="Name of the project.")
-    default_environment: str = Field("local", description="Environment taken without --env.")
+    default_environment: str | None = Field(
+        None, description="Environment taken without --env; the only one without, or the one called local."
+    )
     environments: Mapping[str, EnvironmentSpec] = Field(min_length=1, description="Environments by name.")

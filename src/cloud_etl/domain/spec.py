@@ -94,6 +94,17 @@ class ColumnSpec(SpecModel):
         return (self.rename_from,) if isinstance(self.rename_from, str) else self.rename_from
 
 
+def _column(value: object) -> object:
+    """`column: type` is short for `column: {type: type}`."""
+    return ColumnSpec(type=ColumnType.parse(value)) if isinstance(value, str) else value
+
+
+ColumnField = Annotated[
+    ColumnSpec,
+    BeforeValidator(_column, json_schema_input_type=ColumnSpec | Annotated[str, Field(pattern=TYPE_PATTERN)]),
+]
+
+
 class Family(SpecModel):
     """A model found by the key it stands under: `- drop_nulls: [a]` is the step whose kind is drop_nulls.
 
@@ -296,8 +307,8 @@ class PipelineSpec(SpecModel):
 
     pipeline: str = Field(description="Name of the pipeline.")
     source: SourceSpec = Field(description="Where the raw files are.")
-    schema_: Mapping[str, ColumnSpec] = Field(
-        alias="schema", min_length=1, description="The contract, column by column."
+    schema_: Mapping[str, ColumnField] = Field(
+        alias="schema", min_length=1, description="The contract, column by column: `column: type`, or with more keys."
     )
     new_columns: Literal["reject", "ignore", "evolve"] = Field(
         "reject",

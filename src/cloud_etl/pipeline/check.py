@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from cloud_etl import backends
-from cloud_etl.config.config import LoadedProject
+from cloud_etl.config.config import LoadedProject, Survey
 from cloud_etl.config.findings import dotted
 from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.environment import EnvironmentSpec
@@ -16,6 +16,7 @@ from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
+from cloud_etl.pipeline.dry_run import engine_findings
 from cloud_etl.pipeline.expressions import columns_named, folds_rows, is_aggregate
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
@@ -37,15 +38,47 @@ def check_project(loaded: LoadedProject) -> None:
     Raises:
         ConfigError: every finding with file and line.
     """
+    if problems := [*_environments(loaded), *(one for found in findings(loaded).values() for one in found)]:
+        raise ConfigError(in_order_of_files(problems))
+
+
+def survey(found: Survey) -> None:
+    """Check everything: the shape of the files, what they mean, and what the engine says of them, in one round.
+
+    Raises:
+        ConfigError: every finding with file and line.
+    """
+    loaded = found.loaded
+    told = findings(loaded, found.unread)
+    problems = [*found.problems, *_environments(loaded), *(one for ones in told.values() for one in ones)]
+    sound = {name: spec for name, spec in loaded.pipelines.items() if not told[name] and name not in found.damaged}
+    problems += engine_findings(replace(loaded, pipelines=sound))
+    if problems:
+        raise ConfigError(in_order_of_files(problems))
+
+
+def in_order_of_files(problems: Iterable[Problem]) -> list[Problem]:
+    """Each finding once, by file and line."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file or "", problem.line or 0))
+
+
+def findings(loaded: LoadedProject, unread: Collection[str] = ()) -> dict[str, list[Problem]]:
+    """What is wrong with each pipeline.
+
+    Args:
+        loaded: the project.
+        unread: names that files define of which nothing can be judged.
+    """
     flows = {name: _flow(spec) for name, spec in loaded.pipelines.items()}
     outputs = {name: columns for flow in flows.values() for name, columns in flow.outputs.items()}
-    problems = list(_environments(loaded))
+    problems: dict[str, list[Problem]] = {}
     for name, spec in loaded.pipelines.items():
-        findings = [*check_source(spec), *flows[name].findings, *check_references(spec, loaded.pipelines, outputs)]
-        problems += [loaded.place(name, path).problem(f"{dotted(path)}: {message}") for path, message in findings]
-    problems += circles(loaded)
-    if problems:
-        raise ConfigError(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file or "", problem.line or 0)))
+        references = check_references(spec, loaded.pipelines, outputs, unread)
+        found = [*check_source(spec), *flows[name].findings, *references]
+        problems[name] = [loaded.place(name, path).problem(f"{dotted(path)}: {message}") for path, message in found]
+    for name, problem in circles(loaded):
+        problems[name].append(problem)
+    return problems
 
 
 def _environments(loaded: LoadedProject) -> Iterator[Problem]:

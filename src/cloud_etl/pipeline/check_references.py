@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 
@@ -42,9 +42,19 @@ def _reading(spec: PipelineSpec) -> Iterator[tuple[YamlPath, Step | Check]]:
 
 
 def check_references(
-    spec: PipelineSpec, pipelines: Mapping[str, PipelineSpec], outputs: Mapping[str, Columns | None]
+    spec: PipelineSpec,
+    pipelines: Mapping[str, PipelineSpec],
+    outputs: Mapping[str, Columns | None],
+    unread: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Names of pipelines, outputs and tables that lead nowhere, and columns that are not there."""
+    """Names of pipelines, outputs and tables that lead nowhere, and columns that are not there.
+
+    Args:
+        spec: the pipeline that reads.
+        pipelines: all there are.
+        outputs: columns by output.
+        unread: names in files of which nothing can be judged; they may well be there.
+    """
     for path, reader in _reading(spec):
         for name in reader.references:
             found = find_output(name, pipelines)
@@ -52,7 +62,7 @@ def check_references(
                 columns = outputs[found[1].name]
                 referred = getattr(reader, "referred_columns", ())
                 yield from ((path, f"{name}: {message}") for _, message in missing(referred, columns, path))
-            elif (wrong := _unknown(name, pipelines)) is not None:
+            elif name not in unread and (wrong := _unknown(name, pipelines)) is not None:
                 yield path, wrong
 
 
@@ -67,8 +77,8 @@ def _unknown(name: str, pipelines: Mapping[str, PipelineSpec]) -> str | None:
     return f"there is no pipeline, output or table {name!r}{did_you_mean(name, known)}"
 
 
-def circles(loaded: LoadedProject) -> Iterator[Problem]:
-    """Pipelines that read one another in a circle."""
+def circles(loaded: LoadedProject) -> Iterator[tuple[str, Problem]]:
+    """Pipelines that read one another in a circle, told at the first of them."""
     graph = {name: sorted(upstream(name, loaded.pipelines)) for name in sorted(loaded.pipelines)}
     try:
         TopologicalSorter(graph).prepare()
@@ -80,5 +90,5 @@ def circles(loaded: LoadedProject) -> Iterator[Problem]:
             owners = [find_output(name, loaded.pipelines) for name in reader.references]
             if any(owner is not None and owner[0].pipeline == second for owner in owners):
                 message = f"pipelines read one another in a circle: {' -> '.join(circle)}"
-                yield loaded.place(first, path).problem(message)
+                yield first, loaded.place(first, path).problem(message)
                 return

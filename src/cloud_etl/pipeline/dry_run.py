@@ -14,7 +14,7 @@ from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.schema import Column, Schema
 from cloud_etl.engines.machine import engine_within
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.errors import CloudEtlError, ConfigError, EngineError
+from cloud_etl.errors import CloudEtlError, EngineError, Problem
 from cloud_etl.pipeline.order import find_output, in_order
 from cloud_etl.pipeline.output_schema import output_schemas
 from cloud_etl.pipeline.references import empty_frame
@@ -92,19 +92,18 @@ def dry_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
     return output_schemas(spec, accepted.frame, contract)
 
 
-def check_with_engine(project: LoadedProject) -> None:
+def engine_findings(project: LoadedProject) -> list[Problem]:
     """Let the engine analyse every pipeline: functions, types, SQL and user code, with no row and no warehouse.
 
     Raises:
-        ConfigError: every finding.
         EngineError: the engine cannot be started.
     """
     engine = project.environment.engine
-    if "${" in engine.name:
+    if "${" in engine.name or not project.pipelines:
         # Which engine it is shows at run time only; validate resolves no secrets and no variables.
-        return
+        return []
     planned: dict[str, Schema] = {}
-    problems = []
+    problems: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
         scratch = Path(folder)
         with SparkManager(_small(engine), 1, scratch / "engine") as spark:
@@ -119,8 +118,7 @@ def check_with_engine(project: LoadedProject) -> None:
                 except CloudEtlError as exc:
                     where = f"{dotted(exc.place)}: " if exc.place else ""
                     problems.append(project.place(name, exc.place).problem(f"{where}{exc}"))
-    if problems:
-        raise ConfigError(problems)
+    return problems
 
 
 def _small(engine: EngineSpec) -> EngineSpec:

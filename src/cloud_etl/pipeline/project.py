@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
-from cloud_etl.config.config import LoadedProject, find_project, load_project
+from cloud_etl.config.config import LoadedProject, Survey, find_project, load_project, survey_project
 from cloud_etl.domain.progress import NoProgress, Progress
 from cloud_etl.errors import UsageError
-from cloud_etl.pipeline.check import check_project
+from cloud_etl.pipeline.check import check_project, survey
 from cloud_etl.pipeline.order import in_order
 
 if TYPE_CHECKING:
@@ -58,6 +58,24 @@ class Project:
         """
         return cls(load_project(find_project(Path(path)), env, os.environ if environ is None else environ))
 
+    @classmethod
+    def examine(
+        cls, path: str | Path = ".", env: str | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> Self:
+        """Open a project and check everything as `validate` does, what `open` refuses included, in one round.
+
+        Args:
+            path: a folder inside the project.
+            env: as in `open`.
+            environ: as in `open`.
+
+        Raises:
+            ConfigError: every finding with file and line.
+        """
+        found = survey_project(find_project(Path(path)), env, os.environ if environ is None else environ)
+        survey(found)
+        return cls(found.loaded)
+
     def with_engine(self, name: str) -> Project:
         """The same project on another engine.
 
@@ -98,15 +116,13 @@ class Project:
     def validate(self) -> None:
         """Check everything that can be checked without touching data: files, names, types, then SQL and user code.
 
-        The engine analyses each pipeline on frames without rows; functions of `python` steps are called with one.
+        The engine analyses each pipeline that is sound so far on frames without rows; functions of `python` steps are
+        called with one.
 
         Raises:
             ConfigError: every finding with file and line.
         """
-        from cloud_etl.pipeline.dry_run import check_with_engine
-
-        check_project(self.loaded)
-        check_with_engine(self.loaded)
+        survey(Survey(self.loaded))
 
     def plan(self, pipelines: Sequence[str] | None = None, *, run_date: date | None = None) -> Plan:
         """Tell what a run would do: files, rows, steps, tables, statements. Changes nothing.

@@ -124,7 +124,7 @@ def test_the_demo_ends_with_rows_of_the_tables(tmp_path: Path) -> None:
     done = call(tmp_path, "demo")
     assert done.returncode == 0, done.stderr
     assert "analytics.sales_fact" in done.stdout
-    assert (tmp_path / "cloud-etl-demo/retail/warehouse.duckdb").exists()
+    assert (tmp_path / "cloud-etl-demo/retail/data/warehouse.duckdb").exists()
     (tmp_path / "cloud-etl-demo/retail/.cloud-etl-demo").unlink()
     assert call(tmp_path, "demo").returncode == 2
 

@@ -80,7 +80,7 @@ def test_up_again_copies_no_file_and_writes_json_for_programs(project: Path) -> 
 
 def test_a_raw_file_that_was_corrected_in_its_length_is_copied_again(project: Path) -> None:
     assert run(project, "local", "up").returncode == 0
-    added = project / "raw-data" / "sales_data" / "notes.txt"
+    added = project / "data" / "raw-data" / "sales_data" / "notes.txt"
     added.write_text("ten\n")
     # The copy's time in the bucket is no older than this.
     os.utime(added, (time.time() - 60, time.time() - 60))

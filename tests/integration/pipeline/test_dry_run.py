@@ -75,3 +75,22 @@ def test_a_check_that_only_warns_is_analysed_too(shop: Path, that: str, finding:
     customers.write_text(customers.read_text() + check)
     with pytest.raises(ConfigError, match=rf"customers\.yaml:12: quality\.checks\[0\]\.expression: .*{finding}"):
         Project.open(shop).validate()
+
+
+def test_files_meaning_and_engine_are_told_in_one_round(shop: Path) -> None:
+    settings = (shop / "cloud-etl.yaml").read_text()
+    (shop / "cloud-etl.yaml").write_text(settings + "  prod: {extends: local, stroe: x}\n")
+    head = "source: {path: raw-data/orders/, format: csv}\nschema: {a: integer}\n"
+    for name, transform in {
+        "shape": "transform: [{fill_nulls: {a: [1]}}]\nquality: {checks: [{not_null: {columns: [nope]}}]}\n",
+        "meaning": "transform: [{drop_nulls: [b]}]\n",
+        "engine": "transform: [{filter: {r: 'summ(a) > 1'}}]\n",
+    }.items():
+        outputs = f"outputs: [{{name: {name}, load: {{table: analytics.{name}}}}}]\n"
+        (shop / f"pipelines/{name}.yaml").write_text(f"pipeline: {name}\n{head}{transform}{outputs}")
+    with pytest.raises(ConfigError) as raised:
+        Project.examine(shop)
+    told = [(Path(one.file or "").name, one.message) for one in raised.value.problems]
+    assert [file for file, _ in told] == ["cloud-etl.yaml", "engine.yaml", "meaning.yaml", "shape.yaml"]
+    for (_, message), words in zip(told, ("stroe", "summ", "'b'", "fill_nulls.a"), strict=True):
+        assert words in message

@@ -70,7 +70,7 @@ def test_a_batch_of_which_no_row_comes_through_loads_empty_tables(make: Make, tm
 
 @pytest.mark.parametrize("load", ["", ", load: {table: shop.customers, mode: scd2, keys: [cid]}"])
 def test_a_reference_without_rows_matches_nothing(make: Make, tmp_path: Path, load: str) -> None:
-    report = make("join: {with: customers, on: cid}", customers=load).run()
+    report = make("join: {to: customers, on: cid}", customers=load).run()
     assert [(one.pipeline, one.outcome, one.error) for one in report.pipelines] == [
         ("customers", "loaded", None), ("orders", "loaded", None),
     ]  # fmt: skip
@@ -78,6 +78,6 @@ def test_a_reference_without_rows_matches_nothing(make: Make, tmp_path: Path, lo
 
 
 def test_a_reference_that_was_never_made_is_named(make: Make) -> None:
-    report = make("join: {with: customers, on: cid}", customers="").run(["orders"])
+    report = make("join: {to: customers, on: cid}", customers="").run(["orders"])
     assert "reference 'customers' does not exist" in (report.pipelines[0].error or "")
     assert "Run customers first" in (report.pipelines[0].error or "")

@@ -71,7 +71,7 @@ STEPS = st.lists(
             {"sql": "select k, v, s from input union all select k, v, s from input"},
             {
                 "join": {
-                    "with": "names",
+                    "to": "names",
                     "on": "k",
                     "how": "inner",
                     "on_fan_out": "allow",

@@ -5,7 +5,8 @@ import typer
 from typer.testing import CliRunner
 
 from cloud_etl.cli import config_commands
-from cloud_etl.errors import ConfigError, TargetError
+from cloud_etl.cli.main import _complain
+from cloud_etl.errors import ConfigError, Problem, TargetError
 
 PROJECT = """\
 project: shop
@@ -111,3 +112,19 @@ def test_a_schema_that_cannot_be_written_is_told_without_a_traceback(invoke, tmp
     (tmp_path / "pipeline.schema.json").mkdir()
     with pytest.raises(TargetError, match=r"pipeline\.schema\.json cannot be written: Is a directory"):
         invoke(config_commands.schema, "pipeline", "--write")
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("s3.secret_access_key: this key is not known", "s3.secret_access_key: this key is not known"),
+        ("s3.session_token: wants text, not a list", "s3.session_token: wants text, not a list"),
+        ("log.folder: 'password=hunter2' is off", "log.folder: 'password=***' is off"),
+        ("the password: hunter2 is off", "the password: *** is off"),
+    ],
+)
+def test_a_finding_masks_secrets_and_not_its_own_words(
+    message: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _complain(ConfigError([Problem(message, "cloud-etl.yaml", 3)]))
+    assert capsys.readouterr().err.endswith(f"cloud-etl.yaml:3: {shown}\n")

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from cloud_etl.config.config import LoadedProject, load_project
+from cloud_etl.config.config import LoadedProject, survey_project
+from cloud_etl.errors import ConfigError
 
 PIPELINE = """\
 pipeline: sales
@@ -37,11 +38,14 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_project: str) -
 
 @pytest.fixture
 def load(write: Write, small_project: str) -> Load:
-    """Write a project and load it."""
+    """Write a project and load it; a finding in any of its environments is raised, as `validate` does."""
 
     def load(
         project: str = small_project, env: str | None = None, environ: Mapping[str, str] | None = None, **pipelines: str
     ) -> LoadedProject:
-        return load_project(write(project, **pipelines), env, environ or {})
+        found = survey_project(write(project, **pipelines), env, environ or {})
+        if found.problems:
+            raise ConfigError(list(found.problems))
+        return found.loaded
 
     return load

@@ -1,7 +1,7 @@
 import pytest
 
 from cloud_etl import backends
-from cloud_etl.config.config import DEFAULT, find_project, load_project
+from cloud_etl.config.config import DEFAULT, find_project, load_project, survey_project
 from cloud_etl.errors import ConfigError, UsageError
 
 ENVIRONMENTS = """\
@@ -339,3 +339,60 @@ def test_a_size_of_memory_is_told_with_an_example(load):
     assert lines_of(load, project) == [
         "cloud-etl.yaml:5: environments.local.engine.memory: 'lots' has the wrong form; write it like 512MB or 2GB"
     ]
+
+
+ONE = """\
+pipeline: sales
+source: {path: raw/sales, pattern: "*.csv", format: csv}
+schema:
+  order_id: {type: string, required: true}
+  amount: {type: "decimal(12,2)"}
+outputs:
+  - name: sales_fact
+    load: {table: shop.sales_fact, mode: upsert, keys: [order_id]}
+"""
+
+
+def test_a_fault_in_another_environment_stops_nothing_but_validate(write) -> None:
+    root = write(ENVIRONMENTS.replace("store: s3://dev", "stroe: s3://dev"))
+    assert load_project(root, "local", {}).environment_name == "local"
+    found = survey_project(root, "local", {})
+    assert not found.stops and [problem.message for problem in found.problems]
+    with pytest.raises(ConfigError, match="did you mean 'store'"):
+        load_project(root, "dev", {})
+
+
+def test_the_only_environment_needs_no_name(write) -> None:
+    settings = "    store: ./data\n    warehouse: {duckdb: {path: w.duckdb}}\n"
+    root = write(f"project: shop\nenvironments:\n  night:\n{settings}")
+    assert load_project(root, None, {}).environment_name == "night"
+
+
+def test_a_column_may_be_written_as_its_type(load, small_project) -> None:
+    short = ONE.replace('amount: {type: "decimal(12,2)"}', 'amount: "decimal(12,2)"')
+    assert load(small_project, sales=short).pipelines == load(small_project, sales=ONE).pipelines
+    wrong = short.replace('"decimal(12,2)"', "decimal")
+    with pytest.raises(ConfigError, match=r"sales.yaml:5: schema.amount: unknown type 'decimal'"):
+        load(small_project, sales=wrong)
+
+
+def test_what_wants_keys_names_them_with_an_example(load, small_project) -> None:
+    wrong = ONE.replace('source: {path: raw/sales, pattern: "*.csv", format: csv}', "source: raw/sales")
+    with pytest.raises(
+        ConfigError, match=r"source: wants keys with values \(path, format, .*\{path: text, format: csv\}"
+    ):
+        load(small_project, sales=wrong)
+
+
+def test_what_is_off_in_a_pipeline_does_not_hide_the_rest_of_it(write, small_project) -> None:
+    steps = "transform:\n  - fill_nulls: {amount: [1]}\n  - drop_nulls: [order_id]\n"
+    found = survey_project(write(small_project, sales=ONE + steps + "new_colums: ignore\n"), None, {})
+    assert found.damaged == {"sales"} and len(found.problems) == 2
+    unknown, known = found.loaded.pipelines["sales"].transform
+    assert (unknown.kind, known.kind) == ("", "drop_nulls")
+
+
+def test_names_in_a_file_that_cannot_be_judged_are_known(write, small_project) -> None:
+    broken = ONE.replace("source:", "sorce:")
+    found = survey_project(write(small_project, sales=broken), None, {})
+    assert {"sales", "sales_fact", "shop.sales_fact"} <= found.unread

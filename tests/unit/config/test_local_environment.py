@@ -52,7 +52,7 @@ def test_what_the_project_says_goes_before_it(project: Path) -> None:
 def test_a_finding_in_it_names_its_file(project: Path) -> None:
     (project / ".local-aws/environment.yaml").write_text("environments: {local-aws: {stor: x}}\n")
     with pytest.raises(ConfigError, match=r"\.local-aws/environment\.yaml:1: "):
-        load_project(project, None, {})
+        load_project(project, "local-aws", {})
 
 
 def test_without_it_the_command_that_makes_it_is_named(project: Path) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from cloud_etl.config.json_schema import FILES, schema_text
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import TargetError, UsageError
 
 EXAMPLES = ("retail", "flights")
+EMPTY = "empty"
 # What makes a project; the examples' generators and expected results stay in the repository.
-_PARTS = ("README.md", ".gitignore", "cloud-etl.yaml", "pipelines", "raw-data", "prepare.py")
+_PARTS = ("README.md", ".gitignore", "cloud-etl.yaml", "pipelines", "data/raw-data", "prepare.py")
 
 
 def write_example(name: str, folder: Path) -> tuple[str, ...]:
     """Write a running project into a folder, which must be new or empty.
 
     Args:
-        name: one of EXAMPLES; flights comes without raw data, its prepare.py writes it.
+        name: one of EXAMPLES, flights without raw data, which its prepare.py writes; or EMPTY, a pipeline to fill in.
         folder: made where it is not there yet.
 
     Returns:
@@ -27,7 +29,7 @@ def write_example(name: str, folder: Path) -> tuple[str, ...]:
         UsageError: there is no such example, or the folder holds something; nothing was written.
         TargetError: the folder cannot be written; what was written until then is left.
     """
-    if name not in EXAMPLES:
+    if name not in (*EXAMPLES, EMPTY):
         raise UsageError(f"no example is named {name!r}{did_you_mean(name, EXAMPLES)}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} is not empty. Nothing was written. Name a new folder.")
@@ -35,6 +37,8 @@ def write_example(name: str, folder: Path) -> tuple[str, ...]:
     try:
         for part in _PARTS:
             _copy(source / part, folder / part)
+        for schema, file in FILES.items():
+            (folder / file).write_text(schema_text(schema), encoding="utf-8")
     except OSError as error:
         raise TargetError(
             f"The project could not be written to {folder}: {error.strerror}. Remove what is there."

@@ -8,7 +8,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
@@ -33,13 +33,13 @@ _BROADCAST_ROWS = 1_000_000
 class Join(Step):
     """Add columns of another pipeline's output or of a table. A missing key matches nothing.
 
-    left keeps every row; inner takes rows without a match out (status filtered, reason `join.<with>.unmatched`).
+    left keeps every row; inner takes rows without a match out (status filtered, reason `join.<to>.unmatched`).
     A key that is in the reference more than once would multiply rows: the run stops, or, with on_fan_out allow,
     goes on with the rows before and after in the ledger.
     """
 
     kind: ClassVar[str] = "join"
-    with_: str = Field(alias="with", description="A pipeline, an output or schema.table.")
+    to: str = Field(description="A pipeline, an output or schema.table.")
     on: str | tuple[str, ...] | Mapping[str, str] = Field(
         description="Key columns of the same name on both sides, or own column: column of the reference."
     )
@@ -47,6 +47,14 @@ class Join(Step):
     columns: tuple[str, ...] = Field((), description="Columns of the reference to add; all but its keys without.")
     prefix: str = Field("", description="Put before the names of the added columns.")
     on_fan_out: Literal["fail", "allow"] = Field("fail", description="When a key is in the reference more than once.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _called_with(cls, value: object) -> object:
+        """`with` is what `to` was called; the check `references` has always said `to`."""
+        if isinstance(value, Mapping) and "with" in value and "to" not in value:
+            return {"to" if key == "with" else key: item for key, item in value.items()}
+        return value
 
     @property
     def barrier(self) -> bool:
@@ -56,7 +64,7 @@ class Join(Step):
     @property
     def references(self) -> tuple[str, ...]:
         """The other side."""
-        return (self.with_,)
+        return (self.to,)
 
     @property
     def _keys(self) -> dict[str, str]:
@@ -82,12 +90,12 @@ class Join(Step):
 
         checked(frame, self._keys, self.label)
         reference = self._reference(frame, context)
-        with engine_errors(f"reading {self.with_} for {self.label}"):
+        with engine_errors(f"reading {self.to} for {self.label}"):
             rows, repeated = _count_keys(reference, len(self._keys))
         if repeated and self.on_fan_out == "fail":
             keys = ", ".join(self._keys.values())
             raise StepFailedError(
-                f"{self.label} with {self.with_}: keys ({keys}) that are there more than once: {repeated}, so rows "
+                f"{self.label} with {self.to}: keys ({keys}) that are there more than once: {repeated}, so rows "
                 "would multiply. Nothing was published; deduplicate the reference, or set on_fan_out: allow."
             )
         side = F.broadcast(reference) if rows <= _BROADCAST_ROWS else reference
@@ -96,7 +104,7 @@ class Join(Step):
         same = [compared(frame.frame, own, kinds[key]) == F.col(key) for own, key in pairs]
         joined = frame.with_frame(frame.frame.join(side, reduce(and_, same), "left"))
         if self.how == "inner":
-            fate = Fate(self.label, "filtered", f"{self.kind}.{self.with_}.unmatched")
+            fate = Fate(self.label, "filtered", f"{self.kind}.{self.to}.unmatched")
             joined = joined.mark(F.col(_FOUND).isNull(), fate)
         joined = joined.with_frame(joined.frame.drop(_FOUND, *(f"{_KEY}{place}" for place in range(len(self._keys)))))
         if not self.barrier:
@@ -109,14 +117,14 @@ class Join(Step):
 
         # Reading by key first: a mapping that makes frames on demand has no full list of names.
         try:
-            source = context.references[self.with_]
+            source = context.references[self.to]
         except KeyError:
-            hint = did_you_mean(self.with_, context.references)
-            raise config_error(f"{self.label}: there is no {self.with_!r} to join with{hint}") from None
+            hint = did_you_mean(self.to, context.references)
+            raise config_error(f"{self.label}: there is no {self.to!r} to join with{hint}") from None
         known = [name for name in source.columns if name not in LINEAGE]
         taken = self.columns or tuple(name for name in known if name not in self._keys.values())
         try:
-            require([*self._keys.values(), *taken], known, f"{self.label} with {self.with_}")
+            require([*self._keys.values(), *taken], known, f"{self.label} with {self.to}")
             self._refuse_clash([self.prefix + name for name in taken], frame.columns)
         except ValueError as exc:
             raise config_error(str(exc)) from None
@@ -140,7 +148,7 @@ class Join(Step):
         for name, key in self._keys.items():
             if _family(own[name]) != _family(other[key]):
                 raise config_error(
-                    f"{self.label}: {name!r} is of type {own[name]}, {key!r} of {self.with_} of type {other[key]}; "
+                    f"{self.label}: {name!r} is of type {own[name]}, {key!r} of {self.to} of type {other[key]}; "
                     "cast one of them before"
                 )
 
