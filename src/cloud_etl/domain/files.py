@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class FileRef:
         etag: entity tag of the store, or None where it has none.
         version: version id of the store, or None.
         modified_at: time of the last change, in UTC; never part of the identity.
+        generation: how many contents were loaded under this name before it.
+        folder: what of a dated source folder stands above a store of its own, with a slash at its end; else empty.
     """
 
     uri: str
@@ -28,16 +31,27 @@ class FileRef:
     etag: str | None
     version: str | None
     modified_at: datetime
+    generation: int = 0
+    folder: str = ""
 
     @property
-    def identity(self) -> str:
-        """The object's identity: uri, etag or version, and size; the same name with new content differs.
+    def place(self) -> str:
+        """The object's name whatever it holds.
 
         In a folder the path below the store stands for the uri: a project that is moved or copied, warehouse and all,
         has loaded what it has loaded.
         """
-        place = self.key if self.uri.startswith("file://") else self.uri
-        return f"{place}\n{self.etag or self.version or ''}\n{self.size_bytes}"
+        return f"{self.folder}{self.key}" if self.uri.startswith("file://") else self.uri
+
+    @property
+    def content(self) -> str:
+        """What it holds: etag or version, and size."""
+        return f"{self.etag or self.version or ''}\n{self.size_bytes}"
+
+    @property
+    def identity(self) -> str:
+        """Name, content and generation: a content that comes back after another one is another load."""
+        return f"{self.place}\n{self.content}" + (f"\n{self.generation}" if self.generation else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,47 @@ class LocalFile:
     path: Path
     slice: FileSlice | None = None
     head: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFiles:
+    """The content that was loaded last under each name: what the tables hold of it now, not what they ever held.
+
+    Attributes:
+        last: by place the highest generation and its contents, one of them.
+    """
+
+    last: Mapping[str, tuple[int, frozenset[str]]]
+
+    @classmethod
+    def of(cls, identities: Iterable[str]) -> Self:
+        """From the identities of loaded files in any order."""
+        last: dict[str, tuple[int, frozenset[str]]] = {}
+        for identity in identities:
+            place, etag, size, *more = identity.split("\n")
+            generation, contents = int(more[0]) if more else 0, frozenset((f"{etag}\n{size}",))
+            highest, known = last.get(place, (-1, frozenset()))
+            if generation >= highest:
+                last[place] = (generation, contents | known if generation == highest else contents)
+        return cls(last)
+
+    @property
+    def identities(self) -> frozenset[str]:
+        """Identities of the contents loaded last."""
+        return frozenset(
+            f"{place}\n{content}" + (f"\n{generation}" if generation else "")
+            for place, (generation, contents) in self.last.items()
+            for content in contents
+        )
+
+    def holds(self, ref: FileRef) -> bool:
+        """Whether the tables hold this very content of the file."""
+        return ref.content in self.last.get(ref.place, (0, frozenset()))[1]
+
+    def next(self, ref: FileRef) -> FileRef:
+        """The file as the content that comes after those that are loaded."""
+        highest, _ = self.last.get(ref.place, (-1, frozenset()))
+        return replace(ref, generation=highest + 1)
 
 
 def batch_id(files: Iterable[FileRef]) -> str:

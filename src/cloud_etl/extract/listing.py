@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.files import LoadedFiles
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.run import Listing, SkippedFile
 from cloud_etl.errors import SourceError
@@ -41,7 +42,7 @@ class Selection:
         An object whose name does not fit the pattern is not ours and not mentioned, unless it cannot be read at all.
 
         Args:
-            loaded: identities of the files that earlier runs loaded.
+            loaded: identities of the contents that were loaded last under each name.
 
         Raises:
             SourceError: the folder is missing or cannot be listed.
@@ -60,14 +61,15 @@ class Selection:
             else:
                 skipped.append(SkippedFile(info.key, reason, unreadable=reason in (info.refused, NOT_READ)))
         files = []
+        held = LoadedFiles.of(loaded)
         for info in store.fingerprint(sorted(candidates, key=lambda info: info.key)):
-            ref = store.ref(info)
+            ref = replace(store.ref(info), folder=self.place.dated)
             if info.refused is not None:
                 skipped.append(SkippedFile(info.key, info.refused, unreadable=True))
-            elif ref.identity in loaded:
+            elif held.holds(ref):
                 skipped.append(SkippedFile(info.key, ALREADY_LOADED))
             else:
-                files.append(ref)
+                files.append(held.next(ref))
         return Listing(tuple(files), tuple(sorted(skipped, key=lambda one: one.key)))
 
     def _reason(self, info: ObjectInfo, path: str) -> str | None:

@@ -50,7 +50,7 @@ class S3Extractor:
         """The files to take, sorted by key, and those left aside with the reason; writes nothing.
 
         Args:
-            loaded: identities (FileRef.identity) of the files that earlier runs loaded.
+            loaded: identities (FileRef.identity) of the contents that were loaded last under each name.
 
         Raises:
             SourceError: the source is missing or cannot be listed.

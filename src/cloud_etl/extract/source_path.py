@@ -28,12 +28,14 @@ class SourcePlace:
         prefix: folder below the store's root, without a slash at its end.
         pattern: fits the path below the folder.
         expected: the part of prefix that must exist; folders named by date need not be there yet.
+        dated: the folders named by date above a store of its own, with a slash at their end; else empty.
     """
 
     store: ObjectStore
     prefix: str
     pattern: re.Pattern[str]
     expected: str
+    dated: str = ""
 
 
 def source_place(source: SourceSpec, store: ObjectStore, run_date: date) -> SourcePlace:
@@ -47,7 +49,8 @@ def source_place(source: SourceSpec, store: ObjectStore, run_date: date) -> Sour
     pattern = glob_pattern(fill(source.pattern, run_date))
     if "://" in path:
         place = store.elsewhere(path.rstrip("/"))
-        return SourcePlace(place, "", pattern, "")
+        dated = f"{path.removeprefix(expected).strip('/')}/" if "{" in source.path else ""
+        return SourcePlace(place, "", pattern, "", dated)
     prefix, expected = _below(path), _below(expected)
     if path.startswith("/"):
         raise SourceError(f"source.path {path!r} is absolute. Write file://{path}, or a folder below {store.url}.")

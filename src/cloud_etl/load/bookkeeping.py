@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.files import LoadedFiles
 from cloud_etl.domain.ledger import TableCount
 from cloud_etl.domain.run import LoadedBatch
 from cloud_etl.domain.spec import BOOKKEEPING
@@ -101,25 +102,30 @@ def loading_run(connection: Rows, pipeline: str, batch_id: str) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def loaded_identities(connection: Rows, pipeline: str) -> frozenset[str]:
-    """Identities of all source files that are loaded for a pipeline."""
+def loaded_files(connection: Rows, pipeline: str) -> LoadedFiles:
+    """What the tables of a pipeline hold of each source file."""
     found = connection.rows(f"SELECT identity FROM {FILES} WHERE pipeline = ?", (pipeline,))
-    return frozenset(str(identity) for (identity,) in found)
+    return LoadedFiles.of(str(identity) for (identity,) in found)
 
 
 def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
-    """Stop where some files of the request are loaded already: their rows would be in the tables twice.
+    """Stop where the tables do not hold what they held of the files when these were listed.
+
+    Loaded since, their rows would be in the tables twice; another content since, an older one would take its place.
 
     Raises:
         TargetError: names one of the files and how many there are.
     """
-    loaded = loaded_identities(connection, request.pipeline)
-    doubled = [file.uri for file in request.files if file.identity in loaded]
+    loaded = loaded_files(connection, request.pipeline)
+    doubled = [file for file in request.files if loaded.holds(file) or loaded.next(file) != file]
     if doubled:
         more = f" and {len(doubled) - 1} more" if len(doubled) > 1 else ""
+        what = "which another batch loaded already"
+        if not loaded.holds(doubled[0]):
+            what = "of which another batch loaded another content since it was listed"
         raise TargetError(
-            f"batch {request.batch_id} of {request.pipeline} holds {doubled[0]}{more}, which another batch loaded "
-            "already. Nothing was loaded. Run again: the next run takes only files that are not loaded yet."
+            f"batch {request.batch_id} of {request.pipeline} holds {doubled[0].uri}{more}, {what}. "
+            "Nothing was loaded. Run again: the next run takes only files that are not loaded yet."
         )
 
 

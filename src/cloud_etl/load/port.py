@@ -23,7 +23,7 @@ class Loader(Protocol, AbstractContextManager["Loader"]):
         """Whether the data files of a publication must lie on this machine; else they may lie in the store."""
 
     def loaded_files(self, pipeline: str) -> frozenset[str]:
-        """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+        """Identities (FileRef.identity) of the contents that the pipeline loaded last under each name."""
 
     def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
         """Keep every run with a lower fence from loading the pipeline, for good.

@@ -71,8 +71,18 @@ def test_files_that_another_batch_loaded_are_refused(bench, columns):
 def test_a_file_with_new_content_is_another_file(bench, columns):
     first = bench.request(LoadTask(bench.publish(columns, [(1,)]), SPEC))
     bench.load(first)
-    files = (replace(first.files[0], etag="other"),)
+    files = (replace(first.files[0], etag="other", generation=1),)
     assert not bench.load(replace(first, files=files, batch_id=batch_id(files))).already_loaded
+
+
+def test_a_content_older_than_the_one_loaded_since_it_was_listed_is_refused(bench, columns):
+    first = bench.request(LoadTask(bench.publish(columns, [(1,)]), SPEC))
+    bench.load(first)
+    files = (replace(first.files[0], etag="listed before the first was loaded"),)
+    before = state(bench)
+    with pytest.raises(TargetError, match=r"1\.csv, of which another batch loaded another content since it was listed"):
+        bench.load(replace(first, files=files, batch_id=batch_id(files)))
+    assert state(bench) == before
 
 
 def test_many_files_are_recorded_one_by_one(bench, columns):

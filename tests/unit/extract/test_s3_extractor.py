@@ -28,9 +28,8 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def extractor(store: FolderStore, tmp_path: Path):
-    run = RunContext("run", "sales", "test", date(2026, 1, 31), NOON, tmp_path / "scratch", 1)
-
-    def build(**source: object) -> S3Extractor:
+    def build(run_date: date = date(2026, 1, 31), **source: object) -> S3Extractor:
+        run = RunContext("run", "sales", "test", run_date, NOON, tmp_path / "scratch", 1)
         settings = {"path": "raw/sales", "pattern": "*.csv*", "format": "csv", **source}
         spec = PipelineSpec.model_validate(
             {"pipeline": "sales", "source": settings, "schema": {"a": {"type": "string"}}, "outputs": [{"name": "out"}]}
@@ -127,6 +126,27 @@ def test_loaded_files_are_left_until_their_content_changes(store, extractor):
     assert extractor().list(loaded).files == ()
     store.write("raw/sales/a.csv", b"3,4")
     assert [file.key for file in extractor().list(loaded).files] == ["raw/sales/a.csv"]
+
+
+def test_a_content_that_comes_back_is_taken_again(store, extractor):
+    loaded: list[str] = []
+    for content in (b"1,2", b"3,4", b"1,2"):
+        store.write("raw/sales/a.csv", content)
+        (file,) = extractor().list(frozenset(loaded)).files
+        loaded.append(file.identity)
+        assert extractor().list(frozenset(loaded)).files == ()
+    assert len(set(loaded)) == 3
+
+
+def test_equal_files_of_two_days_are_two_files_in_a_folder_of_its_own(tmp_path, extractor):
+    loaded: frozenset[str] = frozenset()
+    for day in ("2026-01-31", "2026-02-01"):
+        (tmp_path / "landing" / day).mkdir(parents=True)
+        (tmp_path / "landing" / day / "a.csv").write_bytes(b"1,2")
+        found = extractor(path=f"file://{tmp_path}/landing/{{date}}", run_date=date.fromisoformat(day))
+        assert len(found.list(loaded).files) == 1
+        loaded |= {file.identity for file in found.list(loaded).files}
+        assert found.list(loaded).files == ()
 
 
 def test_links_that_leave_the_store_are_skipped_with_the_reason(store, extractor, tmp_path):

@@ -74,12 +74,12 @@ class Loader:
         """Nothing is open between two calls."""
 
     def loaded_files(self, pipeline: str) -> frozenset[str]:
-        """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+        """Identities (FileRef.identity) of the contents that the pipeline loaded last under each name."""
 
         def read(session: Session) -> frozenset[str]:
             if catalog.describe(session, bookkeeping.FILES) is None:
                 return frozenset()
-            return bookkeeping.loaded_identities(session, pipeline)
+            return bookkeeping.loaded_files(session, pipeline).identities
 
         return self._look(read) or frozenset()
 

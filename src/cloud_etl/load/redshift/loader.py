@@ -79,11 +79,11 @@ class Loader:
         """Nothing is open between two calls."""
 
     def loaded_files(self, pipeline: str) -> frozenset[str]:
-        """Identities (FileRef.identity) of all source files that are loaded for that pipeline."""
+        """Identities (FileRef.identity) of the contents that the pipeline loaded last under each name."""
         with self._connector.opened("look") as session, session.doing(f"reading the ledger of {pipeline}"):
             if catalog.describe(session, bookkeeping.FILES) is None:
                 return frozenset()
-            return bookkeeping.loaded_identities(session, pipeline)
+            return bookkeeping.loaded_files(session, pipeline).identities
 
     def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
         """Keep every run with a lower fence from loading the pipeline, and give the runs that have loaded."""
