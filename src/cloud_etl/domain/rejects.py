@@ -161,7 +161,9 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "A Parquet value that the declared type cannot hold without a change.", "Declare the type that the file has."
     ),
     RejectCode.INVALID_JSON: RejectHelp(
-        "Not valid JSON (also: NaN and Infinity as numbers).", "Correct the record; one object a line, or one array."
+        "Not valid JSON (also: NaN and Infinity as numbers), or a comma too many or too few in an array. Where the end "
+        "of an element is in doubt, the reject stands for it and the rest of the file.",
+        "Correct the record; one object a line, or one array.",
     ),
     RejectCode.DUPLICATE_KEY: RejectHelp("A JSON object has a key twice.", "Keep one of the two at the source."),
     RejectCode.NOT_AN_OBJECT: RejectHelp("A JSON record that is no object.", "Wrap the value into an object."),

@@ -37,7 +37,9 @@ class CsvOptions(SpecModel):
 class JsonOptions(SpecModel):
     """How a JSON file is written."""
 
-    layout: Literal["auto", "lines", "array"] = Field("auto", description="One object a line, or one array of objects.")
+    layout: Literal["auto", "lines", "array"] = Field(
+        "auto", description="One object a line, or one array of objects, also over several lines (pretty-printed)."
+    )
     encoding: str = Field("utf-8", description="Any Python codec.")
     max_record_bytes: int = Field(1 << 24, ge=1024, description="A record longer than this is rejected.")
 

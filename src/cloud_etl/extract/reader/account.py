@@ -36,6 +36,7 @@ class FileAccount:
         records: records found so far in its text.
         damage: set when the file broke off; nothing of it may be staged then.
         seen: the last header of the batch; shared by its files.
+        found: notes that are found while its records are parsed.
     """
 
     index: int
@@ -44,6 +45,7 @@ class FileAccount:
     damage: tuple[RejectCode, str] | None = None
     notes: tuple[str, ...] = ()
     seen: SeenHeader = field(default_factory=SeenHeader)
+    found: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> FilePlace:
@@ -92,8 +94,9 @@ def _count(account: FileAccount, staged: int, reasons: Counter[tuple[str, str | 
         if column is not None:
             columns.setdefault(code, {})[column] = rejected
     return FileCount(
-        ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(codes), account.notes, columns
-    )
+        ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(codes),
+        (*account.notes, *sorted(account.found)), columns,
+    )  # fmt: skip
 
 
 def _footer_rows(paths: Sequence[Path]) -> int:

@@ -10,7 +10,10 @@ from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.pieces import Layout
 
-RESERVED = (*LINEAGE, "_fate", "_status", "_reason")
+_RESERVED = (*LINEAGE, "_fate", "_status", "_reason")
+_VERSIONS = ("valid_from", "valid_to", "is_current")
+# Every warehouse takes names of this length.
+_MAX_NAME_BYTES = 127
 _SHOWN = 10
 
 
@@ -94,11 +97,26 @@ def _with_extras(names: Sequence[str], found: Mapping[str, int], notes: list[str
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns share a name: {shown}")
         if set(folded) & {name.casefold() for name in spec.schema_}:
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns differ from others by case only: {shown}")
-        if any(not name or name in RESERVED for name in folded):
-            return _refused(width, RejectCode.BAD_HEADER, f"a new column has no name, or a reserved one: {shown}")
+        for name, _ in extras:
+            if problem := new_name_problem(name.strip(), spec):
+                return _refused(width, RejectCode.BAD_HEADER, f"the new column {name[:80]!r}: {problem}")
         sources.update((name.strip(), place) for name, place in extras)
         notes.append(f"new columns taken as string: {shown}")
     return Matched(Layout(width, tuple(sources.items())), tuple(notes))
+
+
+def new_name_problem(name: str, spec: PipelineSpec) -> str | None:
+    """Why no table can have a new column of that name, or None: found in the record, it costs no more than that."""
+    if not name:
+        return "it has no name"
+    if not name.isprintable():
+        return "its name holds characters that cannot be printed"
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        return f"its name is longer than {_MAX_NAME_BYTES} bytes"
+    keeps_versions = any(output.load is not None and output.load.mode == "scd2" for output in spec.outputs)
+    if name.casefold() in (*_RESERVED, *(_VERSIONS if keeps_versions else ())):
+        return "its name is taken by cloud-etl itself"
+    return None
 
 
 def by_position(spec: PipelineSpec) -> Layout:

@@ -89,7 +89,7 @@ class FlatRecords:
         keys = _usual_keys(block) if is_text(block.text) else None
         pattern = _pattern(keys) if keys else None
         try:
-            names = self.parsed.names(keys) if keys and pattern else ()
+            names = self.parsed.names(file, keys) if keys and pattern else ()
         except FaultError:
             pattern = None
         if pattern is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,16 @@ import pyarrow as pa
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.schema import Kind
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.extract.reader.header import RESERVED
+from cloud_etl.extract.reader.header import new_name_problem
 from cloud_etl.extract.reader.json_array import Element
 from cloud_etl.extract.reader.text_rows import Origins, TextRows
 
 # Records of one file have few sets of keys; a file that has many is planned anew.
 _PLANS_KEPT = 1000
 _TOO_DEEP = "not valid JSON: nested too deeply"
+# Notes are for people; a file with more names than these is not told by its names.
+_NOTES_KEPT = 20
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NESTED_CODES: dict[Kind, RejectCode] = {
     "string": RejectCode.BAD_STRING, "integer": RejectCode.BAD_INTEGER, "bigint": RejectCode.BAD_INTEGER,
     "decimal": RejectCode.BAD_DECIMAL, "double": RejectCode.BAD_DOUBLE, "boolean": RejectCode.BAD_BOOLEAN,
@@ -66,7 +70,9 @@ def parse(raw: bytes) -> object:
         FaultError: it is not valid JSON, not text, or has a key twice.
     """
     try:
-        return _decode(raw.decode())
+        value = _decode(raw.decode())
+        if _SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as exc:
         raise FaultError(RejectCode.INVALID_ENCODING, "the record is not text in the declared encoding") from exc
     except json.JSONDecodeError as exc:
@@ -75,6 +81,9 @@ def parse(raw: bytes) -> object:
         raise FaultError(RejectCode.INVALID_JSON, f"not valid JSON: {exc.msg} at character {exc.pos + 1}") from exc
     except RecursionError as exc:
         raise FaultError(RejectCode.INVALID_JSON, _TOO_DEEP) from exc
+    except UnicodeEncodeError as exc:
+        raise FaultError(RejectCode.INVALID_ENCODING, "a key or a value holds half a surrogate pair") from exc
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,21 @@ class _Plan:
     Attributes:
         filled: columns that the keys fill, in the order of the keys that are not dropped.
         empty: the other columns.
+        notes: what a person should know of how the keys were taken.
     """
 
     names: tuple[str | None, ...]
     filled: list[list[str | None]]
     empty: list[list[str | None]]
+    notes: tuple[str, ...]
 
 
 class JsonColumns:
-    """Collects records as columns."""
+    """Collects records as columns.
+
+    Attributes:
+        notes: what a person should know of how keys were taken, by file.
+    """
 
     def __init__(self, spec: PipelineSpec) -> None:
         """Start with the contract's columns, all empty."""
@@ -103,6 +118,7 @@ class JsonColumns:
         self._exact = dict(sources)
         self._known = {source.strip().casefold(): name for source, name in sources}
         self._plans: dict[tuple[str, ...], _Plan] = {}
+        self.notes: dict[int, set[str]] = {}
         self._places: list[tuple[int, int, int]] = []
         self._raw: list[bytes] = []
 
@@ -126,7 +142,9 @@ class JsonColumns:
         except RecursionError as exc:
             raise FaultError(RejectCode.INVALID_JSON, _TOO_DEEP) from exc
         if b"\\u" in element.raw:
-            _check_escapes(texts)
+            _refuse_nul(texts)
+        if plan.notes:
+            self._note(file, plan)
         for column, text in zip(plan.filled, texts, strict=True):
             column.append(text)
         for column in plan.empty:
@@ -134,13 +152,15 @@ class JsonColumns:
         self._places.append((file, element.line, element.position))
         self._raw.append(element.raw)
 
-    def names(self, keys: tuple[str, ...]) -> tuple[str | None, ...]:
-        """The column of each key; None drops its values.
+    def names(self, file: int, keys: tuple[str, ...]) -> tuple[str | None, ...]:
+        """The column of each key of a file's records; None drops its values.
 
         Raises:
             FaultError: records with these keys are refused.
         """
-        return (self._plans.get(keys) or self._plan(keys)).names
+        plan = self._plans.get(keys) or self._plan(keys)
+        self._note(file, plan)
+        return plan.names
 
     def kind(self, name: str) -> Kind | None:
         """The type of a column's values; None for a new column."""
@@ -164,8 +184,23 @@ class JsonColumns:
         empty = [column for name, column in self._columns.items() if name not in taken]
         if len(self._plans) >= _PLANS_KEPT:
             self._plans.clear()
-        plan = self._plans[keys] = _Plan(names, [self._columns[name] for name in taken], empty)
+        filled = [self._columns[name] for name in taken]
+        plan = self._plans[keys] = _Plan(names, filled, empty, tuple(self._told(keys, names)))
         return plan
+
+    def _told(self, keys: tuple[str, ...], names: tuple[str | None, ...]) -> Iterator[str]:
+        for key, name in zip(keys, names, strict=True):
+            if name is None:
+                yield f"columns dropped: {key[:80]!r}"
+            elif name not in self._kinds:
+                yield f"new columns taken as string: {name[:80]!r}"
+            elif key not in self._exact:
+                yield f"column {name} was taken from {key[:80]!r}"
+
+    def _note(self, file: int, plan: _Plan) -> None:
+        noted = self.notes.setdefault(file, set())
+        if len(noted) < _NOTES_KEPT:
+            noted.update(plan.notes[: _NOTES_KEPT - len(noted)])
 
     def _new(self, key: str) -> str | None:
         if self._spec.new_columns == "ignore":
@@ -174,8 +209,9 @@ class JsonColumns:
         if self._spec.new_columns == "reject":
             message = f"the record has a column that the contract lacks: {name[:80]!r}"
             raise FaultError(RejectCode.UNEXPECTED_COLUMN, message, name[:80])
-        if not name or name.casefold() in RESERVED:
-            raise FaultError(RejectCode.UNEXPECTED_COLUMN, "a new column has no name, or a reserved one", name[:80])
+        if problem := new_name_problem(name, self._spec):
+            message = f"the record has a new column {name[:80]!r}: {problem}"
+            raise FaultError(RejectCode.UNEXPECTED_COLUMN, message, name[:80])
         return self._known.setdefault(name.casefold(), name)
 
     def _text(self, name: str, value: object) -> str:
@@ -206,14 +242,7 @@ def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _check_escapes(texts: Iterable[str | None]) -> None:
-    """Only an escape can bring these in: the text of the record has been decoded."""
-    for text in texts:
-        if text is None:
-            continue
-        if "\0" in text:
-            raise FaultError(RejectCode.NUL_BYTE, "a value holds a NUL character")
-        try:
-            text.encode()
-        except UnicodeEncodeError as exc:
-            raise FaultError(RejectCode.INVALID_ENCODING, "a value holds half a surrogate pair") from exc
+def _refuse_nul(texts: Iterable[str | None]) -> None:
+    """Only an escape can bring NUL in: in the text of a record it is no JSON."""
+    if any(text is not None and "\0" in text for text in texts):
+        raise FaultError(RejectCode.NUL_BYTE, "a value holds a NUL character")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -16,7 +17,7 @@ from cloud_etl.extract.reader.careful import TOO_LONG
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.json_array import ArrayScanner, Element
 from cloud_etl.extract.reader.json_flat import BLANKS, FlatRecords, LineBlock
-from cloud_etl.extract.reader.json_rows import FaultError, JsonColumns, parse
+from cloud_etl.extract.reader.json_rows import FaultError, JsonColumns
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
 from cloud_etl.extract.reader.scan import line_ends
 from cloud_etl.extract.reader.streams import (
@@ -31,6 +32,8 @@ from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.windows import Window
 
 _PROBE_BYTES = 1 << 16
+# Lines of pretty-printed values: brackets alone, members, and what is open at its end.
+_PART = re.compile(rb'[\[{]|[\]}],?|"(?:[^"\\]|\\.)*"\s*:.*|[\[{].*[,:\[{]', re.DOTALL)
 # A parsed record takes about this many times its text.
 _PARSED_FACTOR = 4
 _RECORD_BYTES = 200
@@ -38,11 +41,16 @@ _RECORD_BYTES = 200
 
 @dataclass(slots=True)
 class JsonCut:
-    """Records of one file, cut out and not yet parsed."""
+    """Records of one file, cut out and not yet parsed.
+
+    Attributes:
+        notes: takes what is found out about the file's keys when they are parsed.
+    """
 
     file: FilePlace
     encoding: Encoding
     spec: PipelineSpec
+    notes: set[str]
     elements: list[Element] = field(default_factory=list)
     blocks: list[LineBlock] = field(default_factory=list)
     records: int = 0
@@ -84,8 +92,9 @@ class JsonTask:
         rejects = []
         for cut in self.cuts:
             refused = []
-            others = [flat.take(cut.file.index, block) for block in cut.blocks]
-            for element in chain(cut.elements, *others):
+            lines = chain.from_iterable(flat.take(cut.file.index, block) for block in cut.blocks)
+            elements = ((element, False) for element in cut.elements)
+            for element, is_line in chain(elements, ((line, True) for line in lines)):
                 try:
                     if element.broken is not None:
                         code = RejectCode.RECORD_TOO_LONG if element.broken == TOO_LONG else RejectCode.INVALID_JSON
@@ -93,9 +102,11 @@ class JsonTask:
                     columns.add(cut.file.index, element)
                 except FaultError as exc:
                     place = (element.line, element.position, element.raw)
-                    refused.append(Reject(*place, exc.code, exc.message, exc.column))
+                    message = exc.message + (_about_layout(exc.code, element.raw) if is_line else "")
+                    refused.append(Reject(*place, exc.code, message, exc.column))
             if refused:
                 rejects.append(FileRejects(cut.file, cut.encoding, refused))
+            cut.notes.update(columns.notes.get(cut.file.index, ()))
         return flat.rows(), rejects
 
     def files(self) -> Mapping[int, tuple[FilePlace, Encoding]]:
@@ -134,16 +145,16 @@ def _cut(account: FileAccount, stream: TextStream, spec: PipelineSpec, window_by
         window.advance(window.complete())
         window.fill(len(window.buffer) + _PROBE_BYTES)
     if options.layout == "array" or (options.layout == "auto" and window.buffer.lstrip(BLANKS)[:1] == b"["):
-        found: Iterator[Element | LineBlock] = ArrayScanner(window, options.max_record_bytes, _is_json).elements()
+        found: Iterator[Element | LineBlock] = ArrayScanner(window, options.max_record_bytes).elements()
     else:
         found = _lines(window, options, window_bytes)
-    cut = JsonCut(account.place, stream.encoding, spec)
+    cut = JsonCut(account.place, stream.encoding, spec, account.found)
     for one in found:
         cut.add(one)
         if cut.weight >= window_bytes:
             cut.stored_bytes = stream.stored_bytes_read
             yield cut
-            cut = JsonCut(account.place, stream.encoding, spec)
+            cut = JsonCut(account.place, stream.encoding, spec, account.found)
     cut.stored_bytes = stream.stored_bytes_read
     if cut.records:
         yield cut
@@ -178,9 +189,13 @@ def _limited(element: Element, limit: int) -> Element:
     return Element(element.line, element.position, element.raw[:limit], TOO_LONG)
 
 
-def _is_json(raw: bytes) -> bool:
-    try:
-        parse(raw)
-    except FaultError:
-        return False
-    return True
+def _about_layout(code: RejectCode, raw: bytes) -> str:
+    """What a refused line has to do with the layout, where it looks like a part of a larger value."""
+    if code is RejectCode.NOT_AN_OBJECT and raw.startswith(b"["):
+        return "; the line is an array: json: {layout: array} takes its elements as records"
+    if code is RejectCode.INVALID_JSON and _PART.fullmatch(raw):
+        return (
+            "; the line looks like a part of a value over several lines (pretty-printed): layout: lines takes one "
+            "object a line, json: {layout: array} takes objects over several lines, in one array"
+        )
+    return ""

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-import io
 import json
-from collections import Counter
 from decimal import Decimal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud_etl.domain.spec import CsvOptions
-from cloud_etl.extract.reader import json_array
-from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.read_batch import ReaderLimits
-from cloud_etl.extract.reader.streams import TextStream
-from cloud_etl.extract.reader.windows import Window
-
-TO_BRACKET = json_array._TO_BRACKET
 
 SCHEMA = {
     "id": {"type": "integer", "required": True},
@@ -105,37 +96,58 @@ def test_a_broken_element_of_an_array_is_one_reject(read):
     assert result.codes == [(2, "invalid_json"), (4, "invalid_json"), (5, "not_an_object")]
 
 
-@pytest.mark.parametrize(
-    ("unit", "tail"), [(b'{"a":{"b":1},\n', b""), (b'{"a":"x},\n', b""), (b'{"a":{"b":1},\n', b"}")]
-)
-def test_each_element_is_searched_once_when_none_is_closed(unit, tail):
-    reads = Counter()
-
-    class Counted:
-        def match(self, buffer, position):
-            found = TO_BRACKET.match(buffer, position)
-            reads["bytes"] += (found.end() if found else len(buffer)) - position
-            return found
-
-    data = b"[\n" + unit * 2000 + tail * 2000
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_array, "_TO_BRACKET", Counted())
-        window = Window(TextStream(io.BytesIO(), io.BytesIO(data), "utf-8"), Dialect(CsvOptions()))
-        elements = list(json_array.ArrayScanner(window, 1 << 24, lambda raw: False).elements())
-    assert len(elements) > 900
-    assert reads["bytes"] < 12 * len(data)
-
-
 def test_an_array_that_is_cut_off_says_so(read):
     result = read(b'[{"id": 1}, {"id": 2}, {"id": 3, "na', SCHEMA, source=SOURCE, name="x.json")
     assert [row["id"] for row in result.rows] == [1, 2]
-    assert [code for _, code in result.codes] == ["invalid_json", "invalid_json"]
+    assert result.codes == [(3, "invalid_json")]
+    assert result.rejects[0]["raw_text"] == '{"id": 3, "na'
 
 
 def test_text_behind_the_array_is_one_reject(read):
     result = read(b'[{"id": 1}] {"id": 2}', SCHEMA, source=SOURCE, name="x.json")
     assert len(result.rows) == 1
     assert result.rejects[0]["raw_text"] == '{"id": 2}'
+
+
+def array(read, data, **options):
+    source = {"format": "json", "json": {"layout": "array"}}
+    return read(data, {"a": {"type": "json"}}, source=source, name="x.json", **options)
+
+
+@pytest.mark.parametrize("limits", [None, SMALL])
+@pytest.mark.parametrize(
+    ("data", "rows", "rejects"),
+    [
+        (b'[{"a":1},,{"a":3}{"a":4},]', ["1", "3"], [",", '{"a":4}', ","]),
+        (b'[,{"a":1}]', ["1"], [","]),
+        (b"[,]", [], [",", ","]),
+        (b'x{"a":1},{"a":2}]', [], ['x{"a":1},{"a":2}]']),
+        (b'{"a":1},{"a":2}]', [], ['{"a":1},{"a":2}]']),
+        (b'[{"a":1} x {"a":2}]', ["1"], ['x {"a":2}]']),
+        (b'[{"a":1},x,{"a":2}]', ["1", "2"], ["x"]),
+        (b'[{"a":NaN},{"a":2}]', ["2"], ['{"a":NaN}']),
+        # What lies inside a damaged element, or inside a text, never becomes a row.
+        (b'[{"b":"x},{"a":"},{},{"},{"a":3}]', [], ['{"b":"x},{"a":"},{},{"},{"a":3}]']),
+        (b'[{"a":}{"a":5},{"a":6}]},{"a":7}]', [], ['{"a":}{"a":5},{"a":6}]},{"a":7}]']),
+        (b'[{"a":{"a":5},{"a":6}],"b":1},{"a":7}]', [], ['{"a":{"a":5},{"a":6}],"b":1},{"a":7}]']),
+        (b'[\n{"a":[\n{"a":2},\n{"a":3}\n],"b":"x},\n{"a":4}\n]', [], None),
+        (b'[{"a":1}"},{},{"a":2}]', ["1"], ['"},{},{"a":2}]']),
+    ],
+)
+def test_a_fault_between_elements_costs_what_is_in_doubt(read, data, rows, rejects, limits):
+    result = array(read, data, limits=limits)
+    assert [row["a"] for row in result.rows] == rows
+    assert len(result.rejects) == (1 if rejects is None else len(rejects))
+    assert rejects is None or [row["raw_text"] for row in result.rejects] == rejects
+
+
+@pytest.mark.parametrize(("end", "rows"), [(b'"x"]}', ["1", "3"]), (b'"x}', ["1"])])
+def test_an_element_that_is_too_long_is_one_reject_and_nothing_in_it_is_a_row(read, end, rows):
+    source = {"format": "json", "json": {"layout": "array", "max_record_bytes": 1024}}
+    data = b'[{"a": 1},\n{"a": [' + b'{"a": 2},\n' * 20_000 + end + b',\n{"a": 3}]'
+    result = read(data, {"a": {"type": "json"}}, source=source, name="x.json", limits=SMALL)
+    assert [row["a"] for row in result.rows] == rows
+    assert result.codes == [(2, "record_too_long")]
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b" \n [ ] \n", b"\n\n"])
@@ -166,3 +178,88 @@ def test_any_value_survives_in_a_json_column(read, found, indent, ascii_only):
     data = json.dumps(records, indent=indent, ensure_ascii=ascii_only).encode()
     result = read(data, SCHEMA, source=SOURCE, name="x.json", limits=SMALL)
     assert [None if row["tags"] is None else json.loads(row["tags"]) for row in result.rows] == found
+
+
+marks = st.sampled_from(list('{}[]",:\\\n 0x'))
+inner = st.lists(st.fixed_dictionaries({"nested": st.sampled_from([1, "}", "},{", '"', ",{},", []])}), max_size=3)
+records = st.lists(
+    st.fixed_dictionaries({"a": inner | values, "b": st.sampled_from([1, "x", "},{},{", ",[{"])}), max_size=8
+)
+STYLES = [{}, {"indent": 1}, {"separators": (",", ":")}, {"separators": (",\n", ":")}]
+
+
+@given(
+    records, st.sampled_from(STYLES), st.booleans(), st.floats(0, 0.999), marks | st.just(""), st.booleans(),
+    st.sampled_from([SMALL, None]),
+)  # fmt: skip
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_an_array_with_one_fault_gives_what_python_reads_or_rejects(
+    read, found, style, ascii_only, at, mark, cut, limits
+):
+    whole = json.dumps(found, **style, ensure_ascii=ascii_only)
+    place = int(at * len(whole))
+    text = whole[:place] + mark + whole[place + cut :]
+    schema = {"a": {"type": "json"}, "b": {"type": "json"}, "nested": {"type": "json"}}
+    source = {"format": "json", "json": {"layout": "array"}}
+    result = read(text.encode(), schema, source=source, name="x.json", limits=limits, new_columns="ignore")
+    try:
+        right = json.loads(text, object_pairs_hook=_unique)
+    except ValueError:
+        right = None
+    if isinstance(right, list) and all(isinstance(record, dict) for record in right):
+        rows = [None if row["a"] is None else json.loads(row["a"]) for row in result.rows]
+        assert rows == [record.get("a") for record in right]
+    else:
+        # Nothing that lies in a record, or in a text, has become a row.
+        assert result.rejects
+        assert len(result.rows) <= len(found)
+        assert not any(row["nested"] for row in result.rows)
+
+
+def _unique(pairs):
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+@pytest.mark.parametrize("key", ["\\u0000", "\\uD800", "", "   ", "x" * 10_000, "_row_id", "a\\tb", "a\\u200bb"])
+@pytest.mark.parametrize("new_columns", ["reject", "ignore", "evolve"])
+def test_a_key_that_no_column_can_have_costs_its_record_at_most(read, key, new_columns):
+    bad = b'{"id": 2, "' + key.encode() + b'": 0}'
+    result = lines(read, b'{"id": 1}', bad, b'{"id": 3, "fine": 1}', new_columns=new_columns)
+    ids = [row["id"] for row in result.rows]
+    kept = new_columns == "ignore" and key != "\\uD800"
+    assert ids == ([1, 2, 3] if kept else [1, 3] if new_columns != "reject" else [1])
+    assert len(result.rejects) == 3 - len(ids)
+    assert {column.name for column in result.batch.schema.columns} - set(SCHEMA) <= {"fine"}
+
+
+@pytest.mark.parametrize("record", [b'{"id": 2, "x": ["\\uDFAA"]}', b'{"id": 2, "tags": {"\\uDFAA": 1}}'])
+def test_half_a_surrogate_anywhere_costs_its_record(read, record):
+    for data in (b'{"id": 1}\n' + record + b'\n{"id": 3}\n', b'[{"id": 1},' + record + b',{"id": 3}]'):
+        result = read(data, SCHEMA, source=SOURCE, name="x.json", new_columns="ignore")
+        assert [row["id"] for row in result.rows] == [1, 3]
+        assert [row["code"] for row in result.rejects] == ["invalid_encoding"]
+
+
+def test_a_key_twice_behind_its_escape_is_told(read):
+    result = lines(read, b'{"id": 1, "\\u0069d": 2}', b'{"id": 3}')
+    assert (result.codes, [row["id"] for row in result.rows]) == ([(1, "duplicate_key")], [3])
+
+
+@pytest.mark.parametrize("data", [b'{" ID": 1, "x": 2}\n{"id": 3}\n', b'[{" ID": 1, "x": 2}, {"id": 3}]'])
+def test_keys_that_are_matched_by_case_or_dropped_are_noted_as_headers_are(read, data):
+    result = read(data, SCHEMA, source=SOURCE, name="x.json", new_columns="ignore")
+    assert [row["id"] for row in result.rows] == [1, 3]
+    assert result.count.notes == ("column id was taken from ' ID'", "columns dropped: 'x'")
+
+
+@pytest.mark.parametrize("indent", [1, "\t"])
+def test_pretty_printed_records_are_told_of_the_layout(read, indent):
+    for value in ({"id": 1, "tags": {"a": [1, {}]}}, [{"id": 1}]):
+        data = json.dumps(value, indent=indent).encode()
+        result = read(data, SCHEMA, source={"format": "json", "json": {"layout": "lines"}}, name="x.json")
+        assert not result.rows
+        assert any("layout: array" in row["message"] for row in result.rejects)
+    one_line = read(b'[{"id": 1}]', SCHEMA, source={"format": "json", "json": {"layout": "lines"}}, name="x.json")
+    assert "json: {layout: array}" in one_line.rejects[0]["message"]
