@@ -286,6 +286,10 @@ class LoadSpec(SpecModel):
         return value
 
 
+# Each publication of a `replace` output is the whole table; the older ones are there to go back to.
+_WHOLE_TABLES_KEPT = 3
+
+
 class OutputSpec(SpecModel):
     """A published data set."""
 
@@ -294,7 +298,13 @@ class OutputSpec(SpecModel):
     partition_by: tuple[str, ...] = Field((), description="Columns that make the folders.")
     aggregate: AggregateSpec | None = Field(None, description="Fold the rows before publishing.")
     load: LoadSpec | None = Field(None, description="The warehouse table; published only, without.")
-    keep_runs: int = Field(3, ge=1, description="Published runs kept per output; older ones are pruned after a load.")
+    keep_runs: int | None = Field(
+        None,
+        ge=1,
+        description="Newest published runs kept; older ones are removed after a load, and what is published is then a "
+        "transfer area and not the table. Without: all of them, so that together they hold every row that was loaded; "
+        "3 where the load mode is replace, as each of those is the whole table.",
+    )
 
     @field_validator("name")
     @classmethod
@@ -302,6 +312,12 @@ class OutputSpec(SpecModel):
         if not IDENTIFIER.fullmatch(value):
             raise ValueError("letters, digits and _ only: the name becomes a folder")
         return value
+
+    @property
+    def runs_kept(self) -> int | None:
+        """How many complete publications are kept; None for all."""
+        whole = self.load is not None and self.load.mode == "replace"
+        return self.keep_runs or (_WHOLE_TABLES_KEPT if whole else None)
 
 
 class PipelineSpec(SpecModel):

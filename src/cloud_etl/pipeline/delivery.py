@@ -45,6 +45,7 @@ class Delivery:
         self._lease = lease
         self._publisher = ParquetPublisher(store, run)
         self._has_shown = False
+        self._loaded: frozenset[str] = frozenset()
 
     def withdraw_of(self, runs: Collection[str]) -> None:
         """Withdraw what runs that were killed or overtaken have published and not loaded."""
@@ -58,9 +59,9 @@ class Delivery:
         Raises:
             LeaseHeldError: another run has taken the pipeline over; nothing of this run is visible.
         """
-        loaded = self._claim()
+        self._loaded = self._claim()
         for output in self._spec.outputs:
-            self._tell(output.name, self._publisher.withdraw(output, loaded, files=files))
+            self._tell(output.name, self._publisher.withdraw(output, self._loaded, files=files))
         self._lease.check()
         self._has_shown = True
         return tuple(self._publisher.show(one) for one in prepared)
@@ -104,7 +105,7 @@ class Delivery:
             log.warning("publish.not_pruned", why="another run has the pipeline now")
             return
         for output in self._spec.outputs:
-            self._publisher.prune(output)
+            self._publisher.prune(output, self._loaded)
 
     def _claim(self) -> frozenset[str]:
         self._lease.check()

@@ -142,18 +142,22 @@ class ParquetPublisher:
         if found is not None and found.fence == self._run.fence:
             self._remove(folder)
 
-    def prune(self, output: OutputSpec) -> tuple[str, ...]:
+    def prune(self, output: OutputSpec, loaded: Container[str] = ()) -> tuple[str, ...]:
         """Remove what an output keeps no longer, and give the folders removed.
 
-        Kept are the newest `keep_runs` complete publications, the one of this run, and incomplete ones whose youngest
-        file is less than a day old: a run may still be at work there.
+        Kept are the newest complete publications, as many as the output says, the one of this run, and incomplete ones
+        whose youngest file is less than a day old: a run may still be at work there.
+
+        Args:
+            output: the data set.
+            loaded: runs known to be complete, which need no look into the store.
         """
+        most = output.runs_kept
         complete, removed = 0, []
         for run_id, folder in layout.runs(self._store, output.name):
-            key = f"{folder}/{layout.MANIFEST}"
-            is_complete = self._store.exists(key)
+            is_complete = run_id in loaded or self._store.exists(f"{folder}/{layout.MANIFEST}")
             complete += is_complete
-            dead = complete > output.keep_runs if is_complete else self._is_orphaned(folder)
+            dead = most is not None and complete > most if is_complete else self._is_orphaned(folder)
             if dead and run_id != self._run.run_id:
                 self._remove(folder)
                 removed.append(folder)

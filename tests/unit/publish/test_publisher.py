@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.domain.spec import OutputSpec
+from cloud_etl.domain.spec import LoadSpec, OutputSpec
 from cloud_etl.engines.marked_frame import NULL_PARTITION, Fate
 from cloud_etl.errors import ObjectExistsError, TargetError
 from cloud_etl.publish import manifest
@@ -226,6 +226,17 @@ def test_pruning_keeps_the_newest_runs_and_the_one_of_this_run(world):
     assert {key.split("/")[2] for key in world.listing() if "/sales_20240501/" in key} == {"run_r2", "run_r4"}
     assert any("sales_20240501_20240501" in key for key in world.listing())
     assert world.publisher("r2").prune(OutputSpec(name="sales", keep_runs=1)) == ()
+
+
+def test_every_increment_is_kept_where_nothing_else_is_said(world):
+    for run_id in ("r1", "r2", "r3", "r4", "r5"):
+        world.publish(world.frame(({}, table(1))), run_id=run_id)
+    for mode in ("append", "upsert", "scd2"):
+        output = OutputSpec(name="sales", load=LoadSpec(table="a.sales", mode=mode, keys=("id",)))
+        assert world.publisher("r5").prune(output, loaded={"r1"}) == ()
+    assert world.publisher("r5").prune(OutputSpec(name="sales")) == ()
+    whole = OutputSpec(name="sales", load=LoadSpec(table="a.sales", mode="replace"))
+    assert [folder.rpartition("_")[2] for folder in world.publisher("r5").prune(whole)] == ["r2", "r1"]
 
 
 def test_pruning_removes_incomplete_runs_only_after_a_day(world):
