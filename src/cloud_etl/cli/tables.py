@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MOST_DETAILED = 6
 MOST_REASONS = 10
 RAW_CHARACTERS = 400
+_MOST_FILES = 20
 # Wider than any line: what reads a pipe wants names whole, and tables take no more than they need.
 _PIPE_COLUMNS = 100_000
 _STYLES = {"good": "green", "warn": "yellow", "bad": "red", "idle": "dim"}
@@ -116,7 +117,21 @@ def ledger_table(ledger: RowLedger) -> RenderableType:
         for line in lines:
             steps.add_row(printable(line.step), line.fate.replace("_", " "), printable(line.reason), number(line.rows))
         parts += [steps, ""]
+    if any(file.text is not None and file.text.beside for file in ledger.files):
+        parts += [beside_table(ledger), ""]
     return _group([*parts, equations_table(ledger), "", _reconciled(ledger)])
+
+
+def beside_table(ledger: RowLedger) -> Table:
+    """Files with skipped lines, comments or blank lines; of many the first."""
+    found = [file for file in ledger.files if file.text is not None and file.text.beside]
+    table = _table("File", ">Records", "Beside the records")
+    for file in found[:_MOST_FILES]:
+        beside = file.text.beside if file.text is not None else ""
+        table.add_row(_last_part(file.uri), number(file.records_read), beside)
+    if (more := len(found) - _MOST_FILES) > 0:
+        table.add_row(f"and {plural(more, 'file')} more", "", "in ledger.json")
+    return table
 
 
 def flow_table(ledger: RowLedger, *, zeros: bool = True) -> Table:

@@ -3,11 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Literal, Self
 
 Status = Literal["ok", "duplicate", "null_dropped", "filtered", "rejected"]
 DROPPED: tuple[Status, ...] = ("duplicate", "null_dropped", "filtered", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class TextCount:
+    """What the text of a file is made of: decompressed, in UTF-8, without its byte order mark.
+
+    Attributes:
+        total_bytes: what the decoder gave up to the file's end; None where the end was not reached.
+        header_bytes: of the header; of a JSON array its brackets and commas.
+        skipped_bytes: of the lines that csv.skip_lines skips.
+        record_bytes: of the records, accepted or rejected, with their line ends.
+    """
+
+    total_bytes: int | None
+    header_bytes: int = 0
+    skipped_lines: int = 0
+    skipped_bytes: int = 0
+    comment_lines: int = 0
+    comment_bytes: int = 0
+    blank_lines: int = 0
+    blank_bytes: int = 0
+    record_bytes: int = 0
+
+    @property
+    def accounted_bytes(self) -> int:
+        """The sum of the parts."""
+        return self.header_bytes + self.skipped_bytes + self.comment_bytes + self.blank_bytes + self.record_bytes
+
+    @property
+    def beside(self) -> str:
+        """The lines that are neither header nor record, in words; empty where there are none."""
+        found = (
+            ("skipped", self.skipped_lines, self.skipped_bytes), ("comment", self.comment_lines, self.comment_bytes),
+            ("blank", self.blank_lines, self.blank_bytes),
+        )  # fmt: skip
+        return ", ".join(
+            f"{lines:,} {name} {'line' if lines == 1 else 'lines'} ({size:,} {'byte' if size == 1 else 'bytes'})"
+            for name, lines, size in found
+            if lines
+        )
+
+    def plus(self, other: Self) -> Self:
+        """The count of both texts together, such as of two slices of a file."""
+        sums = {item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)[1:]}
+        known = self.total_bytes is not None and other.total_bytes is not None
+        total = (self.total_bytes or 0) + (other.total_bytes or 0)
+        return type(self)(total_bytes=total if known else None, **sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +68,7 @@ class FileCount:
         codes: rejected records by reason code.
         columns: those of `codes` that are about a column, by code and column.
         notes: what a person should know of how the file was read: columns taken by a similar name, dropped, missing.
+        text: what its text is made of; None for Parquet, and for a file of which nothing was staged.
     """
 
     uri: str
@@ -32,6 +80,7 @@ class FileCount:
     codes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     columns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    text: TextCount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +210,12 @@ class RowLedger:
         return all(equation.holds for equation in self.equations())
 
     def _extract(self) -> Iterator[Equation]:
+        for file in self.files:
+            if file.text is not None:
+                yield Equation(
+                    "text", file.uri, file.text.total_bytes, file.text.accounted_bytes,
+                    "bytes of the text = header + skipped + comments + blank + records",
+                )  # fmt: skip
         for file in self.files:
             yield Equation(
                 "read", file.uri, file.records_read, file.staged + file.rejected,

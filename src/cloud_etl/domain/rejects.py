@@ -61,6 +61,7 @@ class RejectCode(StrEnum):
     BAD_HEADER = "bad_header"
     SECOND_TABLE = "second_table"
     WRONG_ENCODING = "wrong_encoding"
+    NO_RECORD = "no_record"
     CORRUPT_STREAM = "corrupt_stream"
     CORRUPT_FILE = "corrupt_file"
 
@@ -209,6 +210,13 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     RejectCode.WRONG_ENCODING: RejectHelp(
         "The file begins with the byte order mark of another encoding than the declared one.",
         "Set the encoding, for example utf-16.",
+        whole_file=True,
+    ),
+    RejectCode.NO_RECORD: RejectHelp(
+        "The file has bytes that hold neither a header nor a record: only skipped lines, comments and blank lines, or "
+        "none at all. It counts as one record.",
+        "Check csv.skip_lines, csv.comment and csv.quote, or deliver the file again; an export without rows keeps its "
+        "header.",
         whole_file=True,
     ),
     RejectCode.CORRUPT_STREAM: RejectHelp(

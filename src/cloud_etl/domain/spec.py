@@ -28,7 +28,7 @@ class CsvOptions(SpecModel):
     comment: str | None = Field(
         None, min_length=1, max_length=8, description="Lines that begin with it are no records."
     )
-    skip_lines: int = Field(0, ge=0, description="Leading physical lines before the header.")
+    skip_lines: int = Field(0, ge=0, description="Leading lines before the header, whichever way they end.")
     null_words: tuple[str, ...] = Field(("",), description="Unquoted texts that stand for a missing value.")
     trim: bool = Field(False, description="Cut blanks around unquoted text fields.")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="A record longer than this is rejected.")

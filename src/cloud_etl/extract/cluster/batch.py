@@ -42,7 +42,7 @@ def _sum(one: FileCount, other: FileCount) -> FileCount:
     return replace(
         one, records_read=one.records_read + other.records_read, staged=one.staged + other.staged,
         rejected=one.rejected + other.rejected, codes=dict(sorted(codes.items())),
-        columns=columns,
+        columns=columns, text=one.text.plus(other.text) if one.text is not None and other.text is not None else None,
     )  # fmt: skip
 
 

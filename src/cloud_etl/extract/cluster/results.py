@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import errors
-from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.ledger import FileCount, TextCount
 from cloud_etl.domain.schema import Schema
 from cloud_etl.extract.cluster.scan import RangeScan
 
@@ -111,7 +111,8 @@ class TaskResult:
 
 def _count(body: dict[str, object]) -> FileCount:
     count = FileCount(**body)  # type: ignore[arg-type]  # asdict of the same class
-    return replace(count, notes=tuple(count.notes))
+    text = TextCount(**body["text"]) if body["text"] else None  # type: ignore[arg-type]  # asdict as well
+    return replace(count, notes=tuple(count.notes), text=text)
 
 
 def _scan(body: dict[str, object]) -> RangeScan:

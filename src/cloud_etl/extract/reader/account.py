@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_etl.domain.files import LocalFile
-from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.ledger import FileCount, TextCount
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID, Column, ColumnType, Schema
@@ -35,6 +35,7 @@ class FileAccount:
     Attributes:
         records: records found so far in its text.
         damage: set when the file broke off; nothing of it may be staged then.
+        text: what its text is made of, once it was read to its end.
         seen: the last header of the batch; shared by its files.
         found: notes that are found while its records are parsed.
     """
@@ -44,6 +45,7 @@ class FileAccount:
     records: int = 0
     damage: tuple[RejectCode, str] | None = None
     notes: tuple[str, ...] = ()
+    text: TextCount | None = None
     seen: SeenHeader = field(default_factory=SeenHeader)
     found: set[str] = field(default_factory=set)
 
@@ -95,7 +97,7 @@ def _count(account: FileAccount, staged: int, reasons: Counter[tuple[str, str | 
             columns.setdefault(code, {})[column] = rejected
     return FileCount(
         ref.uri, ref.etag, ref.size_bytes, records, staged, codes.total(), dict(codes),
-        (*account.notes, *sorted(account.found)), columns,
+        (*account.notes, *sorted(account.found)), columns, account.text,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Re
 from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
 from cloud_etl.extract.reader.streams import TextStream
+from cloud_etl.extract.reader.tally import Part, Tally
 from cloud_etl.extract.reader.windows import Window
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class CsvFile:
         if refusal is not None:
             self._layout = Layout(head.layout.width, refusal=refusal)
         if head.rejects:
-            yield self._finish(replace(self._piece(), rejects=head.rejects, records=len(head.rejects)))
+            count, size = len(head.rejects), head.rejects_bytes
+            yield self._finish(replace(self._piece(), rejects=head.rejects, records=count, looked_at_bytes=size))
         second = SecondTable(head, window)
         size = window_bytes
         while True:
@@ -109,6 +111,7 @@ class CsvFile:
         if not repeated and is_plain(text, ends, window.dialect, self._layout.width):
             last = second.find_in_plain(text, ends)
             used = _bytes_of(ends, last)
+            window.tally.last = Part.RECORD
             piece.lines, piece.ends = text[:used], ends[:last]
             piece.runs = Runs(*np.array([[0], [window.line], [window.position]]))
             piece.records = last
@@ -122,6 +125,7 @@ class CsvFile:
         _take_runs(piece, text, lines, last, (window.line, window.position))
         kinds = lines.kinds[:last]
         piece.records = int(np.count_nonzero((kinds == Line.RECORD) | (kinds == Line.TAKEN)))
+        piece.looked_at_bytes = _tally_lines(window.tally, lines, last)
         return piece, _bytes_of(ends, last), last
 
     def _resolve(self, lines: Lines, shape: Shape, piece: Piece) -> int:
@@ -208,8 +212,10 @@ class CsvFile:
         window, piece = self._window, self._piece()
         raw = self._raw(0, window.dialect.max_record_bytes)
         piece.rejects.append(Reject(window.line, window.position, raw, RejectCode.RECORD_TOO_LONG, TOO_LONG))
-        piece.records = 1
+        piece.records, before = 1, window.position
         window.skip_line()
+        piece.looked_at_bytes = window.position - before
+        window.tally.last = Part.RECORD
         return self._finish(piece)
 
 
@@ -226,6 +232,19 @@ def _drop_from(piece: Piece, line: int) -> None:
 
 def _bytes_of(ends: NDArray[np.int64], lines: int) -> int:
     return int(ends[lines - 1]) + 1 if lines else 0
+
+
+def _tally_lines(tally: Tally, lines: Lines, last: int) -> int:
+    """Count the lines that are no record; gives the bytes of those that were looked at closely."""
+    kinds = lines.kinds[:last]
+    others = np.flatnonzero((kinds != Line.RECORD) & (kinds != Line.SPANNED))
+    sizes, found = lines.ends[others] + 1 - lines.starts[others], kinds[others]
+    for kind, part in ((Line.COMMENT, Part.COMMENT), (Line.NOTHING, Part.BLANK)):
+        if count := int(np.count_nonzero(found == kind)):
+            tally.take(part, int(sizes[found == kind].sum()), count)
+    if last:
+        tally.last = {Line.COMMENT: Part.COMMENT, Line.NOTHING: Part.BLANK}.get(Line(kinds[-1]), Part.RECORD)
+    return int(sizes[(found == Line.TAKEN) | (found == Line.CONTINUED)].sum())
 
 
 def _take_runs(piece: Piece, text: bytes, lines: Lines, last: int, origin: tuple[int, int]) -> None:

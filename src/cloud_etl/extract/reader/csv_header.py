@@ -1,21 +1,20 @@
-"""The beginning of a CSV file: its line ends, lines to skip, and its header, which is parsed and never skipped."""
+"""The header of a CSV file, which is parsed and never skipped, and what stands around it."""
 
 from __future__ import annotations
 
-import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, Refused, parse_record
+from cloud_etl.extract.reader.csv_prologue import PROBE_BYTES, skip_prologue
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.header import Matched, SeenHeader, by_position, holds_contract, match_header
 from cloud_etl.extract.reader.pieces import Layout, Reject
+from cloud_etl.extract.reader.tally import Part
 from cloud_etl.extract.reader.windows import Window
 
-# How far the file is looked into before anything is decided; fixed, so that the window's size decides nothing.
-PROBE_BYTES = 1 << 20
 _SEARCHED_LINES = 20
 
 
@@ -26,29 +25,29 @@ class Head:
     Attributes:
         names: names in the header; empty where the file has none.
         rejects: lines above the header, and repeated headers below it.
+        rejects_bytes: of their text.
     """
 
     layout: Layout
     names: list[str] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     rejects: list[Reject] = field(default_factory=list)
+    rejects_bytes: int = 0
 
 
 def read_head(window: Window, spec: PipelineSpec, seen: SeenHeader) -> Head:
     """Read up to the first record; a header that is refused stays in the window, as a record among the others."""
-    window.fill(PROBE_BYTES)
-    window.settle(Dialect.of(window.dialect.options, cr_file=_ends_lines_with_cr(window)))
-    for _ in range(window.dialect.options.skip_lines):
-        window.skip_line()
+    skip_prologue(window, spec)
     if not window.dialect.options.header:
         return Head(by_position(spec))
     start = _seek_record(window)
     if start == len(window.buffer):
-        window.advance(start)
+        _leave_above(window, start)
         return Head(Layout(len(spec.schema_)))
     head, end = _match(window, start, spec, seen)
     if head.layout.refusal is None:
-        window.advance(end)
+        _leave_above(window, start)
+        window.leave(Part.HEADER, end - start, window.buffer.count(b"\n", 0, end - start))
     elif head.layout.refusal[0] in (
         RejectCode.HEADER_MISMATCH, RejectCode.MISSING_COLUMN, RejectCode.UNEXPECTED_COLUMN, RejectCode.BAD_HEADER,
     ):  # fmt: skip
@@ -58,44 +57,55 @@ def read_head(window: Window, spec: PipelineSpec, seen: SeenHeader) -> Head:
     return head
 
 
-def _ends_lines_with_cr(window: Window) -> bool:
-    """The first line end outside of quotes decides for the whole file."""
-    probe = window.buffer
-    if b"\r" not in probe:
-        return False
-    quote = window.dialect.quote
-    field = rb"[^\r\n]" if quote is None else rb"(?!" + re.escape(quote) + rb")[^\r\n]"
-    quoted = b"" if quote is None else rb"|" + re.escape(quote) + rb".*?" + re.escape(quote)
-    line = re.match(rb"(?:" + field + quoted + rb")*+(\r\n|\r|\n)", probe, re.DOTALL)
-    end = line or re.search(rb"(\r\n|\r|\n)", probe)
-    return end is not None and end[1] == b"\r"
-
-
 def _seek_record(window: Window) -> int:
     """Offset of the first record; the window is moved until its line is complete, or as long as a record may be."""
     size = max(PROBE_BYTES, window.dialect.max_record_bytes + 2)
     window.fill(size)
     start = _first_record(window, 0)
     while not window.final and window.buffer.find(b"\n", start) < 0 and start > 0:
-        window.advance(start)
+        _leave_above(window, start)
         window.fill(size)
         start = _first_record(window, 0)
     return start
 
 
+def _leave_above(window: Window, end: int) -> int:
+    """Leave everything up to there behind: blank lines, comments, and others, of which it gives the bytes."""
+    buffer = window.buffer
+    start = others = 0
+    while start < end:
+        line_end = buffer.find(b"\n", start)
+        part = _part_beside(buffer[start:line_end], window.dialect)
+        if part is None:
+            others += line_end + 1 - start
+        else:
+            window.tally.take(part, line_end + 1 - start)
+        start = line_end + 1
+    window.advance(end)
+    return others
+
+
 def _first_record(window: Window, start: int) -> int:
     """Offset of the first line from there on that is neither blank nor a comment."""
-    buffer, comment = window.buffer, window.dialect.comment
+    buffer = window.buffer
     while start < len(buffer):
         end = buffer.find(b"\n", start)
-        if end < 0:
-            return start
-        line = buffer[start:end]
-        blank = not line or (line == b"\r" and not window.dialect.cr_file)
-        if not blank and not (comment is not None and line.startswith(comment)):
+        if end < 0 or _part_beside(buffer[start:end], window.dialect) is None:
             break
         start = end + 1
     return start
+
+
+def _part_beside(line: bytes, dialect: Dialect) -> Part | None:
+    """Whether a line around the header is blank or a comment."""
+    if not line or (line == b"\r" and not dialect.cr_file):
+        return Part.BLANK
+    return Part.COMMENT if dialect.comment is not None and line.startswith(dialect.comment) else None
+
+
+def _mark(window: Window, start: int) -> int:
+    """Bytes of a byte order mark there, which hides no header: a title may have been put above it."""
+    return len(BOM_UTF8) if window.buffer.startswith(BOM_UTF8, start) else 0
 
 
 def _parse(window: Window, start: int) -> Parsed | Refused:
@@ -110,6 +120,7 @@ def _parse(window: Window, start: int) -> Parsed | Refused:
 
 
 def _match(window: Window, start: int, spec: PipelineSpec, seen: SeenHeader) -> tuple[Head, int]:
+    start += _mark(window, start)
     if seen.raw and seen.cr_file == window.dialect.cr_file and window.buffer.startswith(seen.raw, start):
         return Head(seen.matched.layout, seen.names, seen.matched.notes), start + len(seen.raw)
     parsed = _parse(window, start)
@@ -143,9 +154,10 @@ def _search(window: Window, start: int, spec: PipelineSpec) -> Head | None:
         return None
     matched = match_header(names, spec)
     rejects = [_above(window, span, at) for span in above]
-    head = Head(matched.layout, names, matched.notes, rejects)
     assert isinstance(parsed, Parsed)
-    window.advance(parsed.next)
+    end = parsed.next - at
+    head = Head(matched.layout, names, matched.notes, rejects, _leave_above(window, at))
+    window.leave(Part.HEADER, end, window.buffer.count(b"\n", 0, end))
     return head
 
 
@@ -163,12 +175,13 @@ def _take_repeated(window: Window, head: Head) -> None:
         start = _seek_record(window)
         if start == len(window.buffer):
             return
-        mark = len(BOM_UTF8) if window.buffer.startswith(BOM_UTF8, start) else 0
-        parsed = _parse(window, start + mark)
+        parsed = _parse(window, start + _mark(window, start))
         if not isinstance(parsed, Parsed) or [name or "" for name in parsed.fields] != head.names:
             return
         line = window.line + window.buffer.count(b"\n", 0, start)
         raw = window.buffer[start : parsed.end]
         message = "the header stands again below the header"
         head.rejects.append(Reject(line, window.position + start, raw, RejectCode.REPEATED_HEADER, message))
-        window.advance(parsed.next)
+        _leave_above(window, start)
+        head.rejects_bytes += parsed.next - start
+        window.advance(parsed.next - start)

@@ -41,6 +41,7 @@ def cut_slice(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> It
                     raise NeedsWholeFileError
                 yield piece
             account.notes = file.notes
+            account.text = window.tally.count(stream.text_bytes, window.lent_bytes)
     except CorruptStreamError as exc:
         raise NeedsWholeFileError from exc
 

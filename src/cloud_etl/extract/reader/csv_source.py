@@ -71,6 +71,7 @@ def _cut(
             file = CsvFile(account.place, stream, window, spec, account.seen)
             yield from file.pieces(window_bytes, refusal)
             account.notes = file.notes
+            account.text = window.tally.count(stream.text_bytes, window.lent_bytes)
     except CorruptStreamError as exc:
         message = f"the compressed stream breaks off or is damaged after {account.records} records: {exc}"
         account.damage = (RejectCode.CORRUPT_STREAM, message)

@@ -56,6 +56,7 @@ class JsonCut:
     records: int = 0
     stored_bytes: int = 0
     held_bytes: int = 0
+    text_bytes: int = 0
 
     def add(self, found: Element | LineBlock) -> None:
         """Take another record, or whole lines."""

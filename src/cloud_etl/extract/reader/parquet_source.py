@@ -55,6 +55,11 @@ class ParquetCut:
         return int(self.rows.num_rows)
 
     @property
+    def text_bytes(self) -> int:
+        """Its rows are no text."""
+        return 0
+
+    @property
     def weight(self) -> int:
         """Memory it holds, roughly, in bytes."""
         return 2 * int(self.rows.nbytes)

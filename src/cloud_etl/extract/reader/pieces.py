@@ -90,6 +90,7 @@ class Piece:
         ends: offset of the LF at the end of each of them.
         runs: where in the file they come from.
         records: records in the piece, counted from its lines.
+        looked_at_bytes: of the text of the records that are not in its lines.
         stored_bytes: how far the file had been read.
     """
 
@@ -103,7 +104,13 @@ class Piece:
     parsed: list[Record] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     records: int = 0
+    looked_at_bytes: int = 0
     stored_bytes: int = 0
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the text of its records."""
+        return len(self.lines) + self.looked_at_bytes
 
     @property
     def key(self) -> Hashable:

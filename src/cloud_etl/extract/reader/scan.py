@@ -25,7 +25,7 @@ class Line(IntEnum):
     """What a physical line is.
 
     RECORD begins a proven record, and SPANNED belongs to one that began above; TAKEN and CONTINUED are the same for
-    records that were looked at closely.
+    records that were looked at closely. NOTHING is a blank line.
     """
 
     RECORD = 0
@@ -34,6 +34,7 @@ class Line(IntEnum):
     TAKEN = 3
     CONTINUED = 4
     SPANNED = 5
+    COMMENT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +188,4 @@ def _mark_comments(window: bytes, data: NDArray[np.uint8], lines: Lines, dialect
     is_comment = lines.ends - lines.starts >= len(comment)
     for shift, byte in enumerate(comment):
         is_comment &= data[np.minimum(lines.starts + shift, len(data) - 1)] == byte
-    lines.kinds[is_comment] = Line.NOTHING
+    lines.kinds[is_comment] = Line.COMMENT

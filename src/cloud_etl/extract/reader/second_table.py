@@ -113,7 +113,7 @@ class SecondTable:
 
     def _find_gap(self, text: bytes, lines: Lines, last: int, complete: bool) -> int:
         kinds = lines.kinds[:last]
-        blank = (kinds == Line.NOTHING) & (lines.ends[:last] - lines.starts[:last] <= 1)
+        blank = kinds == Line.NOTHING
         records = np.flatnonzero((kinds == Line.RECORD) | (kinds == Line.TAKEN))
         first_blank = blank & ~np.concatenate(([False], blank))[:last]
         for gap in np.flatnonzero(first_blank).tolist():

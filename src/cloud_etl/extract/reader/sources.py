@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from cloud_etl.domain.ledger import TextCount
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount
@@ -22,6 +23,10 @@ class Cut(Protocol):
     @property
     def records(self) -> int:
         """Records in it, counted from the file's side."""
+
+    @property
+    def text_bytes(self) -> int:
+        """Of the text of its records; 0 where they are no text."""
 
     @property
     def stored_bytes(self) -> int:
@@ -51,12 +56,30 @@ def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
     Raises:
         SourceError: the file is not on this machine.
     """
+    records = text_bytes = 0
     try:
-        yield from _FORMATS[spec.source.format][0](account, spec, window_bytes)
+        for cut in _FORMATS[spec.source.format][0](account, spec, window_bytes):
+            records, text_bytes = records + cut.records, text_bytes + cut.text_bytes
+            yield cut
     except UndecodableError as exc:
         declared = spec.source.json_.encoding if spec.source.format == "json" else spec.source.csv.encoding
         message = f"the file cannot be read as {declared}, the declared encoding: {exc}"
         account.damage = (RejectCode.WRONG_ENCODING, message)
+    if account.text is not None:
+        account.text = replace(account.text, record_bytes=account.text.record_bytes + text_bytes)
+        # A slice is cut from a file with a header or records.
+        told = records or account.text.header_bytes or account.file.slice is not None
+        if not told and account.file.ref.size_bytes:
+            account.damage = (RejectCode.NO_RECORD, _nothing_in(account.text, spec))
+
+
+def _nothing_in(text: TextCount, spec: PipelineSpec) -> str:
+    """Why a file without header and record is refused."""
+    message = f"the file holds neither a header nor a record: {text.beside or 'no text'}"
+    skip = spec.source.csv.skip_lines
+    if spec.source.format != "csv" or not skip or text.skipped_lines > skip or text.comment_lines or text.blank_lines:
+        return message
+    return f"{message}; csv.skip_lines is {skip:,}"
 
 
 @dataclass

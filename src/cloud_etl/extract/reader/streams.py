@@ -53,6 +53,13 @@ class TextStream:
         except UnicodeError as exc:
             raise UndecodableError(str(exc)) from exc
         self._first = not begun
+        self._given_bytes = 0
+        self._ended = False
+
+    @property
+    def text_bytes(self) -> int | None:
+        """How long the text is, without a byte order mark; None before its end was read."""
+        return self._given_bytes if self._ended else None
 
     @property
     def stored_bytes_read(self) -> int:
@@ -76,6 +83,8 @@ class TextStream:
                 self._first = False
                 text = text.removeprefix(codecs.BOM_UTF8)
             if text or not data:
+                self._given_bytes += len(text)
+                self._ended = not text
                 return text
 
     def _read_stored(self, size_bytes: int) -> bytes:

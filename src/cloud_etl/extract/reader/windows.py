@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloud_etl.extract.reader.careful import SWAP
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.streams import TextStream
+from cloud_etl.extract.reader.tally import Part, Tally
 
 
 class Window:
@@ -15,6 +16,8 @@ class Window:
         line: number of the first line in the buffer, from 1.
         position: byte offset of the buffer in the file's text.
         final: nothing follows behind the buffer.
+        lent_bytes: of the line end that was put behind the last line, where the file lacks it.
+        tally: what was left behind that is no record.
         dialect: settled by the first look at the text.
     """
 
@@ -27,6 +30,8 @@ class Window:
         self.line = line
         self.position = position
         self.final = False
+        self.lent_bytes = 0
+        self.tally = Tally()
 
     def fill(self, size_bytes: int) -> None:
         """Read until the buffer holds that many bytes or the file has ended."""
@@ -54,6 +59,12 @@ class Window:
     def _end_last_line(self) -> None:
         if self.final and self.buffer and not self.buffer.endswith(b"\n"):
             self.buffer += b"\n"
+            self.lent_bytes = 1
+
+    def leave(self, part: Part, size_bytes: int, lines: int = 1) -> None:
+        """Leave text behind that is no record."""
+        self.tally.take(part, size_bytes, lines)
+        self.advance(size_bytes, lines)
 
     def advance(self, size_bytes: int, lines: int | None = None) -> None:
         """Leave that many bytes behind; lines are counted where the caller has not."""

@@ -89,6 +89,10 @@ def read(tmp_path: Path) -> Read:
         result = Result(read_batch(files, spec, run_context, NoProgress(), limits))
         for file in result.batch.counts:
             assert file.records_read == file.staged + file.rejected, file
+            if file.text is not None:
+                assert file.text.total_bytes == file.text.accounted_bytes, file
+            elif spec.source.format == "csv":
+                assert set(file.codes) <= {"corrupt_stream", "wrong_encoding", "wrong_compression"}, file
         assert sum(file.staged for file in result.batch.counts) == result.batch.staged_rows == len(result.rows)
         assert sum(file.rejected for file in result.batch.counts) == result.batch.rejected_rows == len(result.rejects)
         ids = [row["_row_id"] for row in result.rows]
