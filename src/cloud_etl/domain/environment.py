@@ -55,6 +55,11 @@ class EngineSpec(SpecModel):
     verify: str | None = Field(
         None, description="A second engine that must make the same tables before anything is published."
     )
+    sql_reads: Literal["rows", "anything"] = Field(
+        "rows",
+        description="What expressions and sql steps may read: their rows alone, or also files by their path, tables of "
+        "Spark's catalog, and what programs and Java give. Whoever writes a pipeline then reads all that the run can.",
+    )
     event_log: str | None = Field(None, description="Spark alone: folder that takes Spark's event log; none without.")
 
     @field_validator("config")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CONNECT = "SPARK_CONNECT_MODE_ENABLED"
 _sail_sessions: WeakSet[SparkSession] = WeakSet()
+_open_sessions: WeakSet[SparkSession] = WeakSet()
 
 
 def speak_connect() -> None:
@@ -66,6 +67,16 @@ def remember_sail(session: SparkSession) -> None:
 def is_sail(session: SparkSession) -> bool:
     """Whether the engine behind a session is Sail."""
     return session in _sail_sessions
+
+
+def open_for_reading(session: SparkSession) -> None:
+    """Let the expressions and queries of a session read files and tables beside their rows."""
+    _open_sessions.add(session)
+
+
+def is_open(session: SparkSession) -> bool:
+    """Whether expressions and queries may read files and tables beside their rows."""
+    return session in _open_sessions
 
 
 def read_files(session: SparkSession, paths: Iterable[WorkPath], columns: str | None = None) -> DataFrame:

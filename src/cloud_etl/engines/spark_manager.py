@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends
-from cloud_etl.engines.dialect import speak_again, speak_to, spoken
+from cloud_etl.engines.dialect import open_for_reading, speak_again, speak_to, spoken
 from cloud_etl.errors import CloudEtlError
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class SparkManager:
                     self._spoken_before = spoken()
                 self._engine = self._find()
                 self._session = self._engine.start()
+                if self._spec.sql_reads == "anything":
+                    open_for_reading(self._session)
             # Another engine of this process may have been in use since.
             speak_to(self._session)
             return self._session

@@ -69,7 +69,8 @@ def findings(loaded: LoadedProject, unread: Collection[str] = ()) -> dict[str, l
         loaded: the project.
         unread: names that files define of which nothing can be judged.
     """
-    flows = {name: _flow(spec) for name, spec in loaded.pipelines.items()}
+    closed = all(environment.engine.sql_reads == "rows" for environment in loaded.spec.environments.values())
+    flows = {name: _flow(spec, closed=closed) for name, spec in loaded.pipelines.items()}
     outputs = {name: columns for flow in flows.values() for name, columns in flow.outputs.items()}
     problems: dict[str, list[Problem]] = {}
     for name, spec in loaded.pipelines.items():
@@ -113,10 +114,17 @@ def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
         )
 
 
-def _flow(spec: PipelineSpec) -> _Flow:
-    """Follow the columns through steps, checks and outputs."""
+def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:
+    """Follow the columns through steps, checks and outputs.
+
+    Args:
+        spec: of the pipeline.
+        closed: whether no environment lets expressions read more than their rows.
+    """
     flow = _Flow()
     columns: Columns | None = {name: column.type for name, column in spec.schema_.items()}
+    if closed:
+        flow.findings.extend(_outside(spec))
     for number, step in enumerate(spec.transform):
         if columns is None or not isinstance(step, Step):
             columns = None
@@ -136,6 +144,30 @@ def _flow(spec: PipelineSpec) -> _Flow:
         flow.findings.extend(_output(output, columns, ("outputs", number)))
         flow.outputs[output.name] = _columns_of(output, columns)
     return flow
+
+
+def _outside(spec: PipelineSpec) -> Iterator[Finding]:
+    """What expressions and queries would read beside their rows."""
+    for number, step in enumerate(spec.transform):
+        if isinstance(step, Step):
+            path = ("transform", number, step.kind)
+            yield from _reads_more(step.expressions, path)
+            yield from _reads_more(step.queries, path, query=True)
+    for number, check in enumerate(spec.quality.checks):
+        if isinstance(check, Check):
+            yield from _reads_more(check.expressions, ("quality", "checks", number, check.kind))
+    for number, output in enumerate(spec.outputs):
+        if output.aggregate is not None:
+            yield from _reads_more(output.aggregate.metrics.values(), ("outputs", number, "aggregate", "metrics"))
+
+
+def _reads_more(texts: Iterable[str], path: YamlPath, *, query: bool = False) -> Iterator[Finding]:
+    # Importing the parser takes long, and most projects are checked without it.
+    from cloud_etl.engines.sql.outside import outside, reads_more
+
+    for text in texts:
+        if (found := outside(text, query=query)) is not None:
+            yield path, reads_more(found)
 
 
 def _after(step: Step, columns: Columns) -> tuple[Columns | None, list[str]]:

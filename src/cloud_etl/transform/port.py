@@ -67,6 +67,11 @@ class Step(StepSpec):
         return ()
 
     @property
+    def queries(self) -> tuple[str, ...]:
+        """Queries in Spark SQL over the rows before this step."""
+        return ()
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Names of the pipelines, outputs or tables this step reads."""
         return ()

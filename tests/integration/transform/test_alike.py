@@ -84,3 +84,33 @@ def test_unpivot_is_refused(lab):
     query = "select * from input unpivot (v for name in (a, b))"
     with pytest.raises(ConfigError, match="unpivot keeps rows without a value on sail"):
         lab.run(lab.values("a, b", "(1, NULL::INTEGER)"), {"sql": query})
+
+
+FILE = "text.`/etc/hostname`"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"derive": {"d": f"(select max(value) from {FILE})"}},
+        {"filter": {"d": f"exists (select 1 from {FILE})"}},
+        {"aggregate": {"group_by": ["k"], "metrics": {"d": f"max(k) + (select count(*) from {FILE})"}}},
+        {"sql": f"select * from {FILE}"},
+        {"sql": f"with a as (select * from {FILE}) select * from a"},
+        {"sql": "select k, (select count(*) from csv.`/etc/hostname`) as n from input"},
+        {"sql": "select * from identifier('te' || 'xt.`/etc/hostname`')"},
+        {"sql": "select reflect('java.lang.System', 'getProperty', 'user.home') as home from input"},
+        {"sql": "select transform(k) using 'cat /etc/hostname' from input"},
+    ],
+)
+def test_nothing_is_read_beside_the_rows(lab, step):
+    with pytest.raises(ConfigError, match="is not among the rows of this pipeline, and it was not read"):
+        lab.run(lab.values("k", "(1)"), step)
+
+
+@pytest.mark.parametrize("engine", ["sail"], indirect=True)
+def test_an_environment_may_allow_it(lab, tmp_path, monkeypatch):
+    (tmp_path / "names.txt").write_text("Ada")
+    monkeypatch.setattr("cloud_etl.engines.sql.readable.is_open", lambda session: True)
+    out = lab.write(lab.values("k", "(1)"), {"sql": f"select value from text.`{tmp_path}/names.txt`"})
+    assert out.rows("value") == [("Ada",)]

@@ -35,6 +35,29 @@ def test_a_missing_value_comes_last_in_either_direction(lab):
         assert out.rows("note") == [(winner,)]
 
 
+def test_a_missing_value_comes_first_where_the_order_says_so(lab):
+    rows = lab.values("id, ts, note", "('a', 1, 'one')", "('a', NULL, 'null')", "('a', 2, 'two')")
+    for order, winner in (
+        ("ts nulls first", "null"), ("ts DESC NULLS FIRST", "null"), ("ts asc nulls last", "one"),
+        ("`ts` desc nulls last", "two"), ("note desc, ts nulls first", "two"),
+    ):  # fmt: skip
+        out = lab.write(rows, {"deduplicate": {"keys": ["id"], "order_by": order}})
+        assert out.rows("note") == [(winner,)]
+
+
+def test_orders_of_windows_and_queries_take_nulls_first_and_last(lab):
+    rows = lab.values("i, x", "(1, 10)", "(2, NULL)", "(3, 20)")
+    for order, sums in (
+        ("x nulls first", [10, None, 30]), ("x nulls last", [10, 30, 30]), ("x asc nulls last", [10, 30, 30]),
+        ("x desc nulls first", [30, None, 20]), ("x desc nulls last", [30, 30, 20]), ("x desc", [30, 30, 20]),
+    ):  # fmt: skip
+        window = f"sum(x) over (order by {order})"
+        assert [row[1] for row in lab.write(rows, {"derive": {"s": window}}).rows("i, s")] == sums
+        top = {"sql": f"select i, {window} as s from input order by {order} limit 1"}
+        [(first, _)] = lab.write(rows, top).rows("i, s")
+        assert first == {"x nulls first": 2, "x desc nulls first": 2}.get(order, 3 if "desc" in order else 1)
+
+
 def test_later_columns_of_the_order_decide_where_the_first_ties(lab, orders):
     out = lab.write(orders, {"deduplicate": {"keys": ["id"], "order_by": "ts desc, note desc"}})
     assert out.rows("note") == [("q",), ("s",)]

@@ -412,3 +412,16 @@ def test_a_store_that_cannot_be_opened_is_a_finding(findings, small_project, sto
     assert [one.partition(": ")[2] for one in findings(other("a"), project=project)] == [
         f"environments.local.store: {message}"
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "transform:\n  - make: {a: '(select max(value) from text.`/x`)'}\n",
+        "quality:\n  checks:\n    - expression: {that: 'amount in (select 1 from json.`/x`)', name: r}\n",
+    ],
+)
+def test_what_reads_files_is_told_unless_an_environment_allows_it(findings, small_project, body):
+    [found] = findings(other("a", body))
+    assert "is not among the rows of this pipeline" in found
+    assert findings(other("a", body), project=small_project + "    engine: {sql_reads: anything}\n") == []

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cloud_etl.engines.dialect import is_sail
+from cloud_etl.engines.dialect import is_open, is_sail
 from cloud_etl.engines.sql.integers import refusal
+from cloud_etl.engines.sql.outside import outside, reads_more
 from cloud_etl.engines.sql.spark_sql import escaped_quotes, expression_tree, query_tree, sql_of
 from cloud_etl.engines.sql.twins import told_apart
 
@@ -25,8 +26,9 @@ def readable(session: SparkSession, expression: str, label: str) -> str:
     """The expression in words that the session's engine reads; the same where it is Spark.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or it reads more than its rows.
     """
+    _stay_inside(session, expression, label, query=False)
     if not is_sail(session):
         return expression
     expression = escaped_quotes(expression)
@@ -41,8 +43,9 @@ def readable_query(session: SparkSession, query: str, label: str) -> str:
     """The SELECT in words that the session's engine reads; the same where it is Spark.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or it reads more than its rows.
     """
+    _stay_inside(session, query, label, query=True)
     if not is_sail(session):
         return query
     query = escaped_quotes(query)
@@ -54,6 +57,11 @@ def readable_query(session: SparkSession, query: str, label: str) -> str:
         changed |= _named_windows(select) | _order_by_items(select)
     changed |= told_apart(tree)
     return sql_of(tree) if changed else query
+
+
+def _stay_inside(session: SparkSession, text: str, label: str, *, query: bool) -> None:
+    if not is_open(session) and (found := outside(text, query=query)) is not None:
+        raise refusal(f"{label}: {reads_more(found)}")
 
 
 def _filters_in_windows(root: exp.Expr, label: str) -> bool:

@@ -10,11 +10,16 @@ import sqlglot
 from sqlglot import errors, exp
 from sqlglot.dialects.spark import Spark
 
-# Written another way by the generator, with the same meaning: x::int, date '...', 2L, !=, ==, <=>, !, position(a in b).
-_SUGAR = frozenset({"::", "!=", "==", "<=>", "!", "DATE", "TIMESTAMP", "POSITION", "IN", "L", "D", "S", "BD", "Y", "F"})
+# Written another way by the generator, with the same meaning: x::int, date '...', 2L, !=, ==, <=>, !, position(a in b),
+# and left out where they say what holds without them: asc nulls first, desc nulls last.
+_SUGAR = frozenset({
+    "::", "!=", "==", "<=>", "!", "DATE", "TIMESTAMP", "POSITION", "IN", "L", "D", "S", "BD", "Y", "F",
+    "NULLS", "FIRST", "LAST",
+})  # fmt: skip
 _PLAIN = frozenset({
     "CAST", "AS", "(", ")", ",", "<>", "=", "NOT", "IS", "DISTINCT", "FROM", "LOCATE", "DATE", "TIMESTAMP", "INT",
     "BIGINT", "DOUBLE", "SMALLINT", "TINYINT", "FLOAT", "DECIMAL", "STRING", "BOOLEAN",
+    "BETWEEN", "AND", "CURRENT", "ROW",
 })  # fmt: skip
 _KEPT = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "OVERLAY")
 
@@ -27,6 +32,9 @@ class _Verbatim(Spark):
 
         FUNCTIONS: ClassVar[dict[str, object]] = {}
         FUNCTION_PARSERS = {name: Spark.Parser.FUNCTION_PARSERS[name] for name in _KEPT}  # noqa: RUF012 - as the base
+
+
+VERBATIM = _Verbatim()
 
 
 def expression_tree(text: str) -> exp.Expr | None:
@@ -66,12 +74,12 @@ def _one_quote(pair: str) -> str:
 
 def sql_of(tree: exp.Expr) -> str:
     """The text of a tree."""
-    return tree.sql(_Verbatim, normalize_functions=False)
+    return tree.sql(VERBATIM, normalize_functions=False)
 
 
 def _tree(text: str, kind: type[exp.Expr] | None) -> exp.Expr | None:
     try:
-        tree: exp.Expr = sqlglot.parse_one(text, dialect=_Verbatim, into=kind)
+        tree: exp.Expr = sqlglot.parse_one(text, dialect=VERBATIM, into=kind)
     except (errors.SqlglotError, RecursionError):
         return None
     return tree if _comes_back(text, sql_of(tree)) else None
@@ -87,4 +95,4 @@ def _comes_back(text: str, made: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return [token.text.upper() for token in _Verbatim().tokenize(text)]
+    return [token.text.upper() for token in VERBATIM.tokenize(text)]

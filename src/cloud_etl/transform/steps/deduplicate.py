@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
 
-_ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?\s*", re.IGNORECASE)
+_ORDER = re.compile(r"\s*(?:`((?:[^`]|``)+)`|(\S+?))(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?\s*", re.IGNORECASE)
 _HASH, _RANK, _SURPLUS = "_fate_hash", "_fate_rank", "_fate_surplus"
 # A row id is one bigint; while few they are sent to every core instead of shuffling the whole frame to them. On Spark
 # a JVM holds them twice, packed and as a hash table; this is a cautious guess of what both take.
@@ -45,7 +45,8 @@ class Deduplicate(Step):
     """Keep one row of those that share a key; status duplicate, reason `deduplicate.<keys>`.
 
     Of the rows with one key the first in `order_by` stays; where it does not decide, and without it, the row that was
-    read first: the earlier file, then the earlier line. A missing value comes last in either direction.
+    read first: the earlier file, then the earlier line. A missing value comes last in either direction, or first where
+    the order says `nulls first`.
     A row without a value in one of its keys is no duplicate of any other: nothing is taken out on a guess.
     Only rows still in the frame are compared.
     """
@@ -53,7 +54,9 @@ class Deduplicate(Step):
     kind: ClassVar[str] = "deduplicate"
     keys: tuple[str, ...] = Field(min_length=1, description="Columns that make a row the same row.")
     order_by: tuple[str, ...] = Field(
-        (), description="Which of the rows stays: columns with asc or desc, the first decides; a text or a list."
+        (),
+        description="Which of the rows stays: columns with asc or desc and nulls first or nulls last, the "
+        "first decides; a text or a list.",
     )
 
     @field_validator("keys", mode="before")
@@ -71,15 +74,22 @@ class Deduplicate(Step):
     def _readable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             if not _ORDER.fullmatch(text):
-                raise ValueError(f"order_by {text!r}: write a column with asc or desc; make it with derive before")
+                raise ValueError(
+                    f"order_by {text!r}: write a column with asc or desc, and nulls first or nulls last; "
+                    "make what is computed with derive before"
+                )
         return value
 
     @property
-    def _order(self) -> tuple[tuple[str, bool], ...]:
-        """Columns of the order, and whether each is descending."""
+    def _order(self) -> tuple[tuple[str, str], ...]:
+        """Columns of the order, and the name of the method that orders by each."""
         matches = [match for text in self.order_by if (match := _ORDER.fullmatch(text))]
         return tuple(
-            ((match[1] or match[2]).replace("``", "`"), (match[3] or "asc").lower() == "desc") for match in matches
+            (
+                (match[1] or match[2]).replace("``", "`"),
+                f"{(match[3] or 'asc').lower()}_nulls_{(match[4] or 'last').lower()}",
+            )
+            for match in matches
         )
 
     def columns_after(self, columns: Columns) -> Columns:
@@ -137,7 +147,7 @@ class Deduplicate(Step):
         """Write the ids of the rows that may share their key with another; also those that are out already.
 
         Returns:
-            How many they are, and how many rows lack a whole key.
+            How many they are, and a number that is 0 where no row lacks a whole key.
         """
         (folder / "suspects").mkdir(parents=True)
         names = ", ".join(as_identifier(name) for name in self.keys)
@@ -150,8 +160,11 @@ class Deduplicate(Step):
                 f"SELECT {ROW_ID} FROM keyed SEMI JOIN repeated USING (h)) "
                 f"TO {as_text(folder / 'suspects' / 'rows.parquet')} (FORMAT parquet, COMPRESSION zstd)"
             )
-            [(incomplete,)] = queries.rows(f"SELECT count(*) FROM {rows} WHERE NOT ({whole})")
-        return int(str(suspects)), int(str(incomplete))
+            incomplete = _nulls(files, self.keys)
+            if incomplete is None:
+                [(counted,)] = queries.rows(f"SELECT count(*) FROM {rows} WHERE NOT ({whole})")
+                incomplete = int(str(counted))
+        return int(str(suspects)), incomplete
 
     def _suspect_hashes(self, hashed: DataFrame, folder: WorkPath) -> tuple[int, int]:
         """Write the hashes of keys that occur more than once.
@@ -193,10 +206,7 @@ class Deduplicate(Step):
         from pyspark.sql import Window
         from pyspark.sql import functions as F
 
-        order = [
-            column(name).desc_nulls_last() if descending else column(name).asc_nulls_last()
-            for name, descending in self._order
-        ]
+        order = [getattr(column(name), method)() for name, method in self._order]
         window = Window.partitionBy(first, *(compared(rows, name) for name in self.keys))
         return F.row_number().over(window.orderBy(*order, F.col(ROW_ID).asc_nulls_last(), *ties))
 
@@ -219,6 +229,20 @@ def _sent(frame: DataFrame, rows: int, memory_bytes: int) -> DataFrame:
     from pyspark.sql import functions as F
 
     return F.broadcast(frame) if rows * _BROADCAST_BYTES_PER_ROW <= memory_bytes else frame
+
+
+def _nulls(files: Sequence[WorkPath], names: Sequence[str]) -> int | None:
+    """Missing values in the columns of these files, from the footers; None where one does not say."""
+    found = 0
+    for metadata in footers(files):
+        places = [metadata.schema.names.index(name) for name in names]
+        for group in range(metadata.num_row_groups):
+            for place in places:
+                statistics = metadata.row_group(group).column(place).statistics
+                if statistics is None or not statistics.has_null_count:
+                    return None
+                found += statistics.null_count
+    return found
 
 
 def _footers(folder: WorkPath, name: str) -> tuple[int, int]:

@@ -38,6 +38,11 @@ class Sql(Step):
         """Always."""
         return True
 
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The query."""
+        return (self.query,)
+
     def apply(self, frame: MarkedFrame, context: StepContext) -> MarkedFrame:
         """Run the query, lazily."""
         # A view of its own for each step: the engine looks names up when the rows are computed, not here.

@@ -90,3 +90,13 @@ def test_sugar_may_come_back_in_plain_words(text):
 def test_text_that_would_come_back_with_another_meaning_is_not_taken():
     assert expression_tree("array(1, 2)[0]") is None
     assert query_tree("delete from input") is None
+
+
+@pytest.mark.parametrize("order", ["b nulls first", "b asc nulls last", "b desc nulls first", "b desc nulls last"])
+@pytest.mark.parametrize("frame", ["", " rows 1 preceding", " rows between 1 preceding and 1 following"])
+def test_orders_and_frames_are_read(order, frame):
+    expression = f"sum(a) over (order by {order}{frame})"
+    tree = expression_tree(expression)
+    assert tree is not None
+    default = {"b nulls first": "b", "b desc nulls last": "b DESC"}
+    assert f"ORDER BY {default.get(order, order)}".upper() in sql_of(tree).upper()
