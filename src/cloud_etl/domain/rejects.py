@@ -33,6 +33,7 @@ class RejectCode(StrEnum):
     UNCLOSED_QUOTE = "unclosed_quote"
     AMBIGUOUS_QUOTE = "ambiguous_quote"
     BARE_CARRIAGE_RETURN = "bare_carriage_return"
+    BAD_ESCAPE = "bad_escape"
     NUL_BYTE = "nul_byte"
     INVALID_ENCODING = "invalid_encoding"
     RECORD_TOO_LONG = "record_too_long"
@@ -92,24 +93,31 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     ),
     RejectCode.TEXT_AFTER_QUOTE: RejectHelp(
         "Text follows a closing quote, where a delimiter or the end of the record must stand. "
-        "Of a quoted field over at most 10 lines each line is rejected, unless all below the first are full records.",
+        "Where a field is open at the line's end, each line is rejected up to the one at whose end quotes are even.",
         "Write quotes inside quoted fields as csv.escape says.",
     ),
     RejectCode.UNCLOSED_QUOTE: RejectHelp(
         "A quoted field is opened and never closed in a way that gives a full record; only string and json fields go "
-        "over lines. If it closes within 10 lines, each of them is rejected, unless all below the first are full "
-        "records.",
+        "over lines. Each line is rejected up to the one at whose end the quotes are even. Where no line is, and all "
+        "lines below are records beyond doubt up to the end of the file, only the first is; where that end is further "
+        "than csv.max_record_bytes, the rest of the file is one reject.",
         "Close the quote; a record that spans lines must fit csv.max_record_bytes.",
     ),
     RejectCode.AMBIGUOUS_QUOTE: RejectHelp(
-        "A quoted field spans lines of which the first and a later one look like full records (one above the last only "
-        "by a number, date, time or boolean): it may be one record or several. Each of the lines is rejected; where "
-        "they are more than 10 and all, or all but the last, look like records, only the first.",
+        "A field spans lines that look like records of their own, so that it may be one record or several: the first "
+        "and the last line do, if a quote in them is text (ditto marks, inches) or its partner is lost; or one between "
+        "them, by a number, date, time or boolean; or, in lines of text only, all of them do. Each line is rejected. "
+        "In a file of one column every line is a record: only a field between two lines of one quote each is told.",
         "Decide which it is: remove the stray quotes, or the line ends inside the field.",
     ),
     RejectCode.BARE_CARRIAGE_RETURN: RejectHelp(
         "A line end of another kind than the file's stands outside of quotes.",
         "Use one kind of line end in the whole file, or quote the field.",
+    ),
+    RejectCode.BAD_ESCAPE: RejectHelp(
+        "With csv.escape: backslash, a backslash stands before one of 0 b f n r t v Z N, of which writers make "
+        "different things; or an escape character stands before the CR of a line end, or at the end of the file.",
+        "Write a backslash that is text as two; add \\N to csv.null_words where it stands for a missing value.",
     ),
     RejectCode.NUL_BYTE: RejectHelp("The record holds a NUL byte.", "Remove it; if all records do, set the encoding."),
     RejectCode.INVALID_ENCODING: RejectHelp(
@@ -117,7 +125,9 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "Set the encoding of the file, or repair the record.",
     ),
     RejectCode.RECORD_TOO_LONG: RejectHelp(
-        "The record is longer than max_record_bytes; raw_text has its beginning.", "Raise max_record_bytes."
+        "The record is longer than max_record_bytes; raw_text has its beginning. It is one reject up to the line at "
+        "whose end its quotes are even, and nothing in it is read.",
+        "Raise max_record_bytes.",
     ),
     RejectCode.BAD_INTEGER: RejectHelp(
         "Not a whole number: an optional sign and digits.", "Correct the value, or declare decimal or string."

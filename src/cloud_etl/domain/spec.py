@@ -20,8 +20,11 @@ class CsvOptions(SpecModel):
 
     delimiter: str = Field(",", min_length=1, max_length=8, description="One or more characters between two fields.")
     quote: str | None = Field('"', max_length=1, description="Quote character; null for files without quoting.")
-    escape: Literal["doubled", "backslash", "none"] = Field(
-        "doubled", description="How a quote stands inside a quoted field."
+    escape: Literal["doubled", "backslash", "none"] | Annotated[str, Field(pattern=r"^[!-/:-@\[-`{-~]$")] = Field(
+        "doubled",
+        description="How a quote stands inside a quoted field: twice, behind a backslash, not at all, or behind "
+        "another character, such as '\"' where quote is \"'\". The backslash, or that character, escapes delimiters, "
+        "line ends and itself as well, inside quotes and outside.",
     )
     header: bool = Field(True, description="Whether the first record names the columns.")
     encoding: str = Field("utf-8", description="Any Python codec: utf-8, utf-8-sig, utf-16, latin-1, cp1252 ...")

@@ -57,8 +57,13 @@ def _csv(csv: CsvOptions) -> Iterator[Finding]:
     for name, text in (("delimiter", csv.delimiter), ("quote", csv.quote or ""), ("comment", csv.comment or "")):
         if "\n" in text or "\r" in text:
             yield (*path, name), f"a line break cannot be the {name}"
-    if csv.escape == "backslash" and "\\" in (csv.delimiter, csv.quote):
-        yield (*path, "escape"), "the backslash is the delimiter or the quote already"
+    escape = "\\" if csv.escape == "backslash" else csv.escape
+    if escape == csv.quote:
+        yield (*path, "escape"), f"{escape} is the quote already; a quote that stands twice is escape: doubled"
+    elif len(escape) == 1 and escape in csv.delimiter:
+        yield (*path, "escape"), f"{escape} is the delimiter already"
+    elif len(escape) == 1 and csv.comment and csv.comment.startswith(escape):
+        yield (*path, "escape"), "a comment would begin with the escape character"
 
 
 def _column(column: ColumnSpec, path: YamlPath) -> Iterator[Finding]:

@@ -307,7 +307,7 @@ def test_redshift_needs_a_store_that_it_can_read(findings, small_project):
         ("format: csv, csv: {comment: '\"'}", "csv.comment: a comment would begin with the quote"),
         (
             'format: csv, csv: {escape: backslash, quote: "\\\\"}',
-            "csv.escape: the backslash is the delimiter or the quote",
+            "csv.escape: \\ is the quote already",
         ),
     ],
 )

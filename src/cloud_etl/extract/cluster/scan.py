@@ -131,9 +131,9 @@ class _Counts:
         return True
 
     def _marks(self) -> list[bytes]:
-        # A quote protects what follows; below a gap, which a short comment is as well, another table may begin.
+        # Quotes and escapes protect what follows; below a gap (a short comment is one) another table may begin.
         dialect = self.dialect
-        marks = [b"\n\n", b"\n\r\n", *([dialect.quote] if dialect.quote else [])]
+        marks = [b"\n\n", b"\n\r\n", *(mark for mark in (dialect.quote, dialect.escape) if mark)]
         return [*marks, b"\n" + dialect.comment] if dialect.comment else marks
 
     def _find_line_end(self, window: bytes, text: TextStream) -> None:

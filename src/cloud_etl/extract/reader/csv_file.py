@@ -10,12 +10,13 @@ import numpy as np
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, Shape, parse_record
+from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Parsed, Refused, parse_record
 from cloud_etl.extract.reader.csv_header import Head, read_head
 from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
+from cloud_etl.extract.reader.shape import Shape
 from cloud_etl.extract.reader.streams import TextStream
 from cloud_etl.extract.reader.tally import Part, Tally
 from cloud_etl.extract.reader.windows import Window
@@ -41,6 +42,7 @@ class CsvFile:
         self._window = window
         self._spec = spec
         self._layout = Layout(len(spec.schema_))
+        self._endless = False
         self.notes: tuple[str, ...] = ()
 
     def pieces(
@@ -72,8 +74,9 @@ class CsvFile:
             if not window.buffer:
                 return
             if window.complete() == 0 and len(window.buffer) > window.dialect.max_record_bytes:
-                yield self._long_line()
+                yield self._pass_over()
                 continue
+            self._endless = False
             piece, used, lines = self._cut(second)
             size = window_bytes if used else max(size, len(window.buffer)) * 2
             if piece.records:
@@ -82,6 +85,8 @@ class CsvFile:
             if second.found is not None:
                 self._layout = Layout(self._layout.width, refusal=second.found)
                 second.stop()
+            elif self._endless:
+                yield self._pass_over()
 
     def _piece(self) -> Piece:
         return Piece(self._place, self._layout, self._stream.encoding, self._window.dialect)
@@ -118,9 +123,10 @@ class CsvFile:
             return piece, used, last
         shape = shape_of(self._layout, self._spec)
         lines = sort_lines(text, ends, window.dialect, shape.holds_text)
-        last = self._resolve(lines, shape, piece)
+        last = resolved = self._resolve(lines, shape, piece)
         self._refuse_repeated(lines, [number for number in repeated if number < last], piece)
-        last = second.find(text, lines, last, window.final and last == len(ends))
+        last = second.find(text, lines, last, self._endless or (window.final and last == len(ends)))
+        self._endless &= last == resolved
         _drop_from(piece, window.line + last)
         _take_runs(piece, text, lines, last, (window.line, window.position))
         kinds = lines.kinds[:last]
@@ -132,7 +138,7 @@ class CsvFile:
         """Parse the doubtful lines one by one, in order.
 
         Returns:
-            How many lines are done with; fewer than all where a record goes on behind the buffer.
+            How many lines are done with; fewer than all where a record goes on behind the buffer, or is endless.
         """
         spans: list[int] = []
         last, done = len(lines.ends), 0
@@ -148,6 +154,9 @@ class CsvFile:
             except NeedsMoreError:
                 last = number
                 break
+            if self._endless:
+                last = number
+                break
         lines.take_spans(spans)
         return last
 
@@ -155,6 +164,9 @@ class CsvFile:
         """Parse the record that begins on a line; gives the number of the line behind it."""
         window, start = self._window, int(lines.starts[number])
         outcome = parse_record(window.buffer, start, window.dialect, shape, window.final)
+        if isinstance(outcome, Refused) and outcome.endless:
+            self._endless = True
+            return number
         done = number + 1
         while done < len(lines.ends) and lines.starts[done] < outcome.next:
             done += 1
@@ -208,13 +220,20 @@ class CsvFile:
             return raw.translate(SWAP)
         return raw.removesuffix(b"\r")
 
-    def _long_line(self) -> Piece:
+    def _pass_over(self) -> Piece:
+        """One reject for the record at the window's beginning, which is longer than a record may be."""
         window, piece = self._window, self._piece()
-        raw = self._raw(0, window.dialect.max_record_bytes)
-        piece.rejects.append(Reject(window.line, window.position, raw, RejectCode.RECORD_TOO_LONG, TOO_LONG))
-        piece.records, before = 1, window.position
-        window.skip_line()
-        piece.looked_at_bytes = window.position - before
+        line, position, raw = window.line, window.position, self._raw(0, window.dialect.max_record_bytes)
+        ended = window.skip_record()
+        lines, code, message = window.line - line, RejectCode.RECORD_TOO_LONG, TOO_LONG
+        if not ended:
+            code = RejectCode.UNCLOSED_QUOTE
+            message = f"{TOO_LONG}, and its quotes never close: the rest of the file, {lines} lines, is set aside"
+        elif lines > 1:
+            message = f"{TOO_LONG}: it has {lines} lines, up to line {window.line - 1}, and none of them was read"
+        piece.rejects.append(Reject(line, position, raw, code, message))
+        piece.records = 1
+        piece.looked_at_bytes = window.position - position
         window.tally.last = Part.RECORD
         return self._finish(piece)
 

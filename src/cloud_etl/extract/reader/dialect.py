@@ -10,6 +10,8 @@ from cloud_etl.domain.spec import CsvOptions
 
 LF = 10
 CR = 13
+# What a letter behind a backslash stands for differs between writers (MySQL, Hive, PostgreSQL, C), or is not said.
+_LETTERS = rb"[0bfnrtvZN]"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Dialect:
     def quote(self) -> bytes | None:
         """The quote character in UTF-8, or None."""
         return self.options.quote.encode() if self.options.quote else None
+
+    @cached_property
+    def escape(self) -> bytes | None:
+        """The character that takes its meaning from the one behind it, or None."""
+        if self.options.escape in ("doubled", "none"):
+            return None
+        return b"\\" if self.options.escape == "backslash" else self.options.escape.encode()
 
     @cached_property
     def comment(self) -> bytes | None:
@@ -80,13 +89,45 @@ class Dialect:
 
     @cached_property
     def _body_and_line_end(self) -> tuple[bytes, bytes]:
-        stops = [stop for stop in (self.delimiter, self.quote) if stop is not None]
+        quoted = rb"(?!)()" if self.quote is None else self._quoted
+        return rb"(?:" + quoted + rb"|(" + self._unquoted + rb"))", rb"\n" if self.cr_file else rb"\r?\n"
+
+    @cached_property
+    def _unquoted(self) -> bytes:
+        stops = [stop for stop in (self.delimiter, self.quote, self.escape) if stop is not None]
         short = b"".join(stop for stop in stops if len(stop) == 1)
         long = rb"|".join(re.escape(stop) for stop in stops if len(stop) > 1)
         char = rb"[^\r\n" + re.escape(short) + rb"]"
-        unquoted = rb"(?:(?!" + long + rb")" + char + rb")*+" if long else char + rb"*+"
-        quoted = rb"(?!)()" if self.quote is None else self._quoted
-        return rb"(?:" + quoted + rb"|(" + unquoted + rb"))", rb"\n" if self.cr_file else rb"\r?\n"
+        if self.escape is None and not long:
+            return char + rb"*+"
+        char = rb"(?!" + long + rb")" + char if long else char
+        return rb"(?:" + (rb"" if self.escape is None else re.escape(self.escape) + rb".|") + char + rb")*+"
+
+    @cached_property
+    def bare_field(self) -> re.Pattern[bytes]:
+        """A field on one line up to its delimiter or the line's end, quotes taken as text."""
+        escaped = b"" if self.escape is None else re.escape(self.escape) + rb".|"
+        return re.compile(rb"(?:" + escaped + rb"(?!" + re.escape(self.delimiter) + rb").)*+", re.DOTALL)
+
+    @cached_property
+    def unquoted_text(self) -> re.Pattern[bytes]:
+        """The text of an unquoted field, as far as the grammar takes it."""
+        return re.compile(self._unquoted, re.DOTALL)
+
+    @cached_property
+    def marks_inside(self) -> re.Pattern[bytes]:
+        """What counts inside quotes: an escaped character, a quote."""
+        return re.compile(rb"|".join([*self._marks, rb"(?!)"]), re.DOTALL)
+
+    @cached_property
+    def marks_outside(self) -> re.Pattern[bytes]:
+        """What counts outside of quotes: an escaped character, a quote, a delimiter, a line end."""
+        return re.compile(rb"|".join([*self._marks, re.escape(self.delimiter), rb"\n"]), re.DOTALL)
+
+    @property
+    def _marks(self) -> list[bytes]:
+        escaped = [] if self.escape is None else [re.escape(self.escape) + rb"."]
+        return escaped if self.quote is None else [*escaped, re.escape(self.quote)]
 
     @cached_property
     def quoted_field(self) -> re.Pattern[bytes]:
@@ -97,12 +138,14 @@ class Dialect:
     def _quoted(self) -> bytes:
         quote = re.escape(self.quote or b"")
         other = rb"[^" + quote + rb"]" if len(self.quote or b"") == 1 else rb"(?:(?!" + quote + rb").)"
-        bodies = {
-            "none": other + rb"*+",
-            "doubled": rb"(?:" + other + rb"++|" + quote + quote + rb")*+",
-            "backslash": rb"(?:\\.|(?!\\)" + other + rb")*+",
-        }
-        return quote + rb"(" + bodies[self.options.escape] + rb")" + quote
+        if self.escape is not None:
+            escape = re.escape(self.escape)
+            body = rb"(?:" + escape + rb".|(?!" + escape + rb")" + other + rb")*+"
+        elif self.options.escape == "doubled":
+            body = rb"(?:" + other + rb"++|" + quote + quote + rb")*+"
+        else:
+            body = other + rb"*+"
+        return quote + rb"(" + body + rb")" + quote
 
     def value(self, quoted: bytes | None, unquoted: bytes | None) -> bytes | None:
         """The value of a field from its two groups; None where an unquoted text is a null word."""
@@ -110,13 +153,27 @@ class Dialect:
             text = unquoted or b""
             if self.options.trim:
                 text = text.strip(b" \t")
-            return None if text in self.null_words else text
+            return None if text in self.null_words else self._unescape(text)
+        if self.options.escape == "doubled":
+            return quoted.replace((self.quote or b"") * 2, self.quote or b"")
         return self._unescape(quoted)
 
     def _unescape(self, body: bytes) -> bytes:
-        quote = self.quote or b""
-        if self.options.escape == "doubled":
-            return body.replace(quote * 2, quote)
-        if self.options.escape == "backslash" and b"\\" in body:
-            return re.sub(rb"\\(" + re.escape(quote) + rb"|\\)", rb"\1", body)
-        return body
+        return body if self.escape is None or self.escape not in body else self._escaped.sub(rb"\1", body)
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[bytes]:
+        marks = {self.escape or b"", self.quote or b"\n", b"\n", b"\r"}
+        marks.update(char.encode() for char in self.options.delimiter)
+        return re.compile(re.escape(self.escape or b"") + rb"(" + rb"|".join(map(re.escape, sorted(marks))) + rb")")
+
+    def is_unclear(self, quoted: bytes | None, unquoted: bytes | None) -> bool:
+        """Whether a backslash in a field stands before a letter that other readers would make something else of."""
+        text = quoted if quoted is not None else unquoted or b""
+        if self.escape != b"\\" or b"\\" not in text or (quoted is None and self.value(None, unquoted) is None):
+            return False
+        return self._unclear.match(text) is not None
+
+    @cached_property
+    def _unclear(self) -> re.Pattern[bytes]:
+        return re.compile(rb"(?:[^\\]|\\(?!" + _LETTERS + rb").)*+\\", re.DOTALL)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-# Two stray quotes far apart must not cost the lines between them; the careful parser looks at longer records.
+# The careful parser looks at longer records: they are rare, and marking their lines takes a pass for each.
 SPAN_LINES = 10
 
 
@@ -81,8 +81,8 @@ class Quotes:
         """Lines that begin a record over several lines which is proven, each with the record's last line.
 
         What is proven: it begins and ends outside of quotes and no line end in it does, every quote is in its place,
-        it has as many fields as the header, only fields of text go over lines, its first line and a later one do not
-        both look like records of their own, and it is not too long. The rest is for the careful parser.
+        it has as many fields as the header, only fields of text go over lines, none of its lines has delimiters enough
+        to be a record of its own, and it is not too long. The rest is for the careful parser.
 
         Args:
             window: the text.
@@ -115,7 +115,7 @@ class Quotes:
         return well
 
     def _has_shape(self, window: bytes, spans: tuple[Places, Places], columns: Mask) -> Mask:
-        """As many fields as the header, line ends in text only, and not two lines that could each be a record."""
+        """As many fields as the header, line ends in text only, and no line that could be a record."""
         begin, last = spans
         start, end = self.starts[begin], self.ends[last] + 1
         data = np.frombuffer(_joined(window, start.tolist(), end.tolist()), dtype=np.uint8)
@@ -132,11 +132,23 @@ class Quotes:
         fits: Mask = field_[first + lines - 1] == len(columns) - 1
         in_text = columns[np.minimum(field_, len(columns) - 1)]
         in_text[first + lines - 1] = True
-        alike = np.diff(_sums(delimiters)[line_ends], prepend=0) == len(columns) - 1
+        # Delimiters inside quotes count as well: which quotes are stray is for the careful parser to tell.
+        alike = np.diff(_sums(delimiters)[line_ends], prepend=0) >= len(columns) - 1
         if len(first):
             fits &= np.logical_and.reduceat(in_text, first)
-            fits &= ~alike[first] | (np.add.reduceat(alike, first, dtype=np.int64) == 1)
+            ending = first + lines - 1
+            opens = self._opens_behind_a_field(last)
+            between = np.add.reduceat(alike, first, dtype=np.int64) - alike[first] - alike[ending]
+            fits &= (between == 0) & ~(alike[first] & (alike[ending] | opens))
         return fits
+
+    def _opens_behind_a_field(self, lines: Places) -> Mask:
+        """Whether a quote of a line stands behind a delimiter."""
+        behind = np.zeros(len(self.starts), dtype=np.bool_)
+        before = self.data[np.maximum(self.places - 1, 0)]
+        behind[self.lines[before == self.dialect.delimiter[0]]] = True
+        found: Mask = behind[lines]
+        return found
 
 
 def _kept(spans: tuple[Places, Places], mask: Mask) -> tuple[Places, Places]:

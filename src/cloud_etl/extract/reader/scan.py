@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 
-_BACKSLASH = 92
-
-
 class Line(IntEnum):
     """What a physical line is.
 
@@ -71,12 +68,12 @@ def line_ends(window: bytes) -> Places:
 def is_plain(window: bytes, ends: Places, dialect: Dialect, width: int) -> bool:
     """Whether every line is a record that pyarrow splits right, proven by the bytes that do not occur.
 
-    Without a quote nothing protects a delimiter or a line end, so the field count is all that is left to check.
+    Without a quote or an escape nothing protects a delimiter or a line end: only the field count is left to check.
     """
     carriage = b"\r" in window
     if carriage and (dialect.cr_file or window.count(b"\r") != window.count(b"\r\n")):
         return False
-    if dialect.quote is not None and dialect.quote in window:
+    if any(mark is not None and mark in window for mark in (dialect.quote, dialect.escape)):
         return False
     if b"\0" in window or not is_text(window):
         return False
@@ -119,6 +116,8 @@ def sort_lines(window: bytes, ends: Places, dialect: Dialect, columns: NDArray[n
     lines = Lines(starts, ends, np.zeros(len(ends), dtype=np.uint8))
     _mark_bytes(window, data, lines)
     _mark_carriage_returns(window, data, lines, dialect)
+    if dialect.escape is not None and dialect.escape in window:
+        _mark(lines, np.flatnonzero(data == dialect.escape[0]), Line.DOUBTFUL)
     lines.kinds[ends - starts > dialect.max_record_bytes] = Line.DOUBTFUL
     _mark_quotes(window, data, lines, dialect, columns)
     if len(columns) > 1:
@@ -142,17 +141,8 @@ def _mark_quotes(
     quotes = Quotes(data, lines.starts, lines.ends, dialect)
     unsafe = lines.kinds == Line.DOUBTFUL
     lines.kinds[quotes.faulty()] = Line.DOUBTFUL
-    if dialect.options.escape == "backslash":
-        if b"\\" in window:
-            lines.kinds[_has(lines, np.flatnonzero(data == _BACKSLASH)) & (quotes.counts > 0)] = Line.DOUBTFUL
-    elif len(columns) > 1 and not dialect.cr_file:
+    if len(columns) > 1 and not dialect.cr_file:
         lines.spans.update(quotes.spans(window, unsafe, columns))
-
-
-def _has(lines: Lines, places: Places) -> NDArray[np.bool_]:
-    result = np.zeros(len(lines.ends), dtype=np.bool_)
-    result[np.searchsorted(lines.ends, places)] = True
-    return result
 
 
 def _mark_bytes(window: bytes, data: NDArray[np.uint8], lines: Lines) -> None:

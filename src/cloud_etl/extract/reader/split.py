@@ -15,10 +15,11 @@ import pyarrow.csv as pacsv
 
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.errors import CloudEtlError
-from cloud_etl.extract.reader.careful import SWAP, Parsed, Shape, parse_record, width_message
+from cloud_etl.extract.reader.careful import SWAP, Parsed, parse_record, width_message
 from cloud_etl.extract.reader.dialect import CR, LF, Dialect
 from cloud_etl.extract.reader.pieces import NO_PLACES, Layout, Piece, Record, Reject, Runs
 from cloud_etl.extract.reader.scan import line_starts
+from cloud_etl.extract.reader.shape import Shape
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloud_etl.extract.reader.careful import SWAP
 from cloud_etl.extract.reader.dialect import Dialect
+from cloud_etl.extract.reader.record_end import RecordEnd
 from cloud_etl.extract.reader.streams import TextStream
 from cloud_etl.extract.reader.tally import Part, Tally
 
@@ -83,3 +84,14 @@ class Window:
             self.buffer = b""
             self.fill(1 << 20)
         self.advance(end)
+
+    def skip_record(self) -> bool:
+        """Leave the rest of a record behind that cannot be read, however long it is; whether it ends in the file."""
+        end = RecordEnd(self.dialect)
+        while self.buffer or not self.final:
+            done, ended = end.feed(self.buffer, self.final)
+            self.advance(done)
+            if ended:
+                return True
+            self.fill(len(self.buffer) + (1 << 20))
+        return False

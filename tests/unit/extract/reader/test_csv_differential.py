@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -17,22 +19,19 @@ LIMITS = [
     ReaderLimits(threads=1),
 ]
 WIDTH = 3
-SPAN_LINES = 10
 SCHEMA = {"colA": {"type": "string"}, "colB": {"type": "string"}, "colC": {"type": "string"}}
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @dataclass
 class FaultError(Exception):
-    """What is wrong, and how far the text is quoted for sure."""
+    """What is wrong with a record."""
 
     code: str
-    reach: int
 
 
 def reference_quoted(text: str, position: int) -> tuple[str, int]:
     """The value of a quoted field, and what stands behind its closing quote."""
-    opened = position
     position += 1
     value = ""
     while position < len(text):
@@ -45,8 +44,8 @@ def reference_quoted(text: str, position: int) -> tuple[str, int]:
         elif text.startswith((",", "\n", "\r\n"), position + 1):
             return value, position + 1
         else:
-            raise FaultError("text_after_quote", position + 1)
-    raise FaultError("unclosed_quote", opened)
+            raise FaultError("text_after_quote")
+    raise FaultError("unclosed_quote")
 
 
 def reference_unquoted(text: str, position: int) -> tuple[str | None, int]:
@@ -54,9 +53,9 @@ def reference_unquoted(text: str, position: int) -> tuple[str | None, int]:
     while text[position] not in ',"\r\n':
         position += 1
     if text[position] == '"':
-        raise FaultError("stray_quote", start)
+        raise FaultError("stray_quote")
     if text[position] == "\r" and not text.startswith("\r\n", position):
-        raise FaultError("bare_carriage_return", start)
+        raise FaultError("bare_carriage_return")
     return text[start:position] or None, position
 
 
@@ -73,25 +72,76 @@ def reference_record(text: str, position: int) -> tuple[list[str | None], int, i
 
 
 def stands_alone(line: str) -> bool:
-    if line in ("", "\r"):
-        return True
     try:
-        fields, _, _ = reference_record(line + "\n", 0)
+        fields, end, _ = reference_record(line + "\n", 0)
     except FaultError:
         return False
-    return len(fields) == WIDTH and "\0" not in line
+    return len(fields) == WIDTH and end >= len(line) - 1
+
+
+def is_blank(line: str) -> bool:
+    return line in ("", "\r")
+
+
+@cache
+def widths(line: str) -> set[int]:
+    """How many fields a line may have if a quote in it may be text, or its partner may be lost."""
+    ends = [place for place, char in enumerate(line) if char == ","] + [len(line)]
+    possible = {end for end in ends[1:] if line.startswith('"') or line[:end].endswith('"')} | {ends[0]}
+    if line.startswith('"'):
+        with suppress(FaultError):
+            possible.add(reference_quoted(line + "\n", 0)[1])
+    found: set[int] = set()
+    for end in possible:
+        found |= {1} if end == len(line) else {1 + more for more in widths(line[end + 1 :])}
+    return found
 
 
 def looks_like_a_record(line: str) -> bool:
-    return line.count(",") == WIDTH - 1
+    return WIDTH in widths(line.removesuffix("\r"))
 
 
-def refused_lines(text: str, position: int, reach: int) -> list[str]:
+def end_of_damage(text: str, position: int) -> int | None:
+    """Where a record ends that cannot be read: at the first line end that has an even number of quotes before it."""
+    at = "begin"
+    for place in range(position, len(text)):
+        first_line = "\n" not in text[position:place]
+        if at == "quoted":
+            at = "closed" if text[place] == '"' else at
+        elif text[place] == '"' and (at in ("begin", "closed") or not first_line):
+            at = "quoted"
+        elif text[place] == "\n":
+            return place + 1
+        elif text[place] != '"' or not first_line:
+            at = "begin" if text[place] == "," else "bare"
+    return None
+
+
+def refused_lines(text: str, position: int) -> list[str]:
     """The lines that a fault costs: the first one, or all that may be quoted text."""
-    span = text[position : text.index("\n", reach)].split("\n")
-    if len(span) > SPAN_LINES or all(stands_alone(line) for line in span[1:]):
-        return span[:1]
-    return span
+    end = end_of_damage(text, position)
+    first, *below = text[position : end or len(text)].removesuffix("\n").split("\n")
+    if end is None:
+        lines = [line for line in below if not is_blank(line)]
+        sure = not lines or any('"' in line for line in lines) or 2 * len(lines) >= 4
+        if sure and all(stands_alone(line) for line in lines):
+            return [first]
+    return [first, *below]
+
+
+def is_ambiguous(text: str, fields: list[str | None]) -> bool:
+    first, *between, last = text.split("\n")
+    split = [place for place, field in enumerate(fields) if "\n" in (field or "")]
+    tail = (fields[split[-1]] or "").rpartition("\n")[2]
+    opens = tail.endswith(",") and tail.count(",") < WIDTH
+    head, end = looks_like_a_record(first), looks_like_a_record(last)
+    lines = [line for line in between if not is_blank(line)]
+    records = sum(stands_alone(line) for line in lines)
+    if head and (end or opens):
+        return True
+    if records and (opens or (head and split[0] < WIDTH - 1) or (end and split[-1] > 0)):
+        return True
+    return records > 1 and records >= 0.9 * len(lines)
 
 
 def reference_step(text: str, position: int) -> tuple[list[str | None], str, list[str], int]:
@@ -101,17 +151,14 @@ def reference_step(text: str, position: int) -> tuple[list[str | None], str, lis
         fields, end, after = reference_record(text, position)
         if len(fields) != WIDTH:
             code = "too_few_fields" if len(fields) < WIDTH else "too_many_fields"
-            raise FaultError("unclosed_quote" if end > line_end else code, end)
+            raise FaultError("unclosed_quote" if end > line_end else code)
     except FaultError as fault:
-        code, refused = fault.code, refused_lines(text, position, fault.reach)
+        code, refused = fault.code, refused_lines(text, position)
     else:
-        span = text[position:end].split("\n")
-        if len(span) == 1 or not (looks_like_a_record(span[0]) and looks_like_a_record(span[-1])):
+        if "\n" not in text[position:end] or not is_ambiguous(text[position:end], fields):
             bad = "\0" in text[position:end]
             return fields, "nul_byte" if bad else "", [text[position:end]] if bad else [], after
         code, refused = "ambiguous_quote", text[position : after - 1].split("\n")
-        if len(span) > SPAN_LINES and all(looks_like_a_record(line) for line in span):
-            refused = refused[:1]
     return [], code, refused, position + len("\n".join(refused)) + 1
 
 

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from tests.unit.extract.reader.test_csv_differential import LIMITS, SCHEMA, SETTINGS, found, polluted
 
 from cloud_etl.domain.spec import CsvOptions
-from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, Shape, parse_record
+from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, parse_record
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.quotes import Quotes
 from cloud_etl.extract.reader.scan import line_ends, sort_lines
+from cloud_etl.extract.reader.shape import Shape
 
 WIDTH = 3
 crowded = st.text(alphabet='a1,"\n\r#\0é\\', max_size=60)
@@ -48,8 +49,12 @@ def test_spans_are_proven_in_the_usual_case_and_left_alone_in_doubt():
     assert spans('1,"a\n\n\nb",3\n"x\ny",2,3') == {0: 3, 4: 5}
     assert spans('1,2,"a\r\nb"\r\n4,5,6') == {0: 1}
     assert spans('1,2,"a\nb"', escape="none") == {0: 1}
-    assert spans('1,2,"a\nb"', escape="backslash") == {}
+    assert spans('1,2,"a\nb"', escape="backslash") == {0: 1}
+    assert spans('1,2,"a\\\nb"', escape="backslash") == {}, "an escaped line end"
     assert spans('1,2,"a\n4,5,b"') == {}, "both lines look like records"
+    assert spans('1,"a, b","\n4,5,"') == {}, "both lines look like records where quotes are text"
+    assert spans('1,2,"a\n4,5,6\nb"') == {}, "a line between looks like a record"
+    assert spans('1,2,"a\n3,"') == {}, "the last quote may open a field of another record"
     assert spans('1,"a\nb"') == {}, "too few fields"
     assert spans('1,2,"a\nb",4') == {}, "too many fields"
     assert spans('1,2,"a\nb" c') == {}, "text after the closing quote"
