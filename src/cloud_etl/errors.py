@@ -20,9 +20,10 @@ CloudEtlError                  1   internal error
 ├── LedgerError                5   the row ledger does not reconcile
 │   └── EnginesDifferError     5   two engines gave different tables; nothing was published
 ├── LeaseHeldError             6   another run holds the pipeline's lease
-├── TemporaryError            75   a passing fault; try again
-│   └── ConnectionLostError   75   the warehouse went away; the load ledger tells what was committed
-└── RunInterruptedError      130   Ctrl-C (130) or SIGTERM (143)
+└── TemporaryError            75   a passing fault; try again
+    └── ConnectionLostError   75   the warehouse went away; the load ledger tells what was committed
+
+RunInterruptedError          130   Ctrl-C (130) or SIGTERM (143); no Exception, so that nobody catches it by accident
 """
 
 from __future__ import annotations
@@ -179,10 +180,13 @@ class ConnectionLostError(TemporaryError):
     """The connection to the warehouse was lost; the load ledger tells whether the batch was committed."""
 
 
-class RunInterruptedError(CloudEtlError):
-    """The run was ended by a signal; says what is left behind."""
+class RunInterruptedError(BaseException):
+    """The run was ended by a signal; says what is left behind.
 
-    exit_code = 130
+    Like KeyboardInterrupt it is no Exception: what retries, logs or goes on to the next file must not swallow it.
+    """
+
+    exit_code: ClassVar[int] = 130
 
     def __init__(self, message: str, signal_number: int = 2) -> None:
         """Store the signal; the command's exit code is 128 + its number."""

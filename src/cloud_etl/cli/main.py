@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from cloud_etl import interrupts
 from cloud_etl.cli import (
     config_commands,
     local_commands,
@@ -21,8 +22,6 @@ from cloud_etl.cli import (
 from cloud_etl.errors import CloudEtlError, ConfigError, RunInterruptedError, UsageError, exit_code_of
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from cloud_etl.errors import Problem
     from cloud_etl.monitoring.redaction import Redactor
 
@@ -38,8 +37,6 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Show the configuration in force.")
 local_app = typer.Typer(no_args_is_help=True, help="AWS on this machine: S3, AWS APIs, a Redshift-compatible server.")
 quarantine_app = typer.Typer(no_args_is_help=True, help="Look at rejected records.")
-
-_received: list[int] = []
 
 START, LOOK, SET_UP = "Everyday", "What happened", "Project"
 app.command("run", rich_help_panel=START)(run_commands.run)
@@ -81,18 +78,20 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line and leave with the exit code that docs/reference/exit-codes.md lists."""
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(_exit_code())
+    with interrupts.handled():
+        code = _exit_code()
+        if interrupts.requested():
+            # An engine that did not stop in time would keep the process from its end.
+            interrupts.leave(code)
+    sys.exit(code)
 
 
 def _exit_code() -> int:
     try:
         result = app(standalone_mode=False)
-    except CloudEtlError as exc:
+    except (CloudEtlError, RunInterruptedError) as exc:
         _complain(exc)
-        # DuckDB swallows what a signal handler raises inside it and says only that it was interrupted.
-        by_signal = isinstance(exc, RunInterruptedError) and _received
-        return 128 + _received[-1] if by_signal else exit_code_of(exc)
+        return exit_code_of(exc)
     except (KeyboardInterrupt, typer.Abort):
         result = 128 + signal.SIGINT
     except BrokenPipeError:
@@ -108,11 +107,11 @@ def _exit_code() -> int:
         return UsageError.exit_code
     # The command-line library makes this code of Ctrl-C without a word; a run under way has raised an error instead.
     if result == 128 + signal.SIGINT:
-        typer.echo("interrupted before anything was begun", err=True)
+        typer.echo("interrupted; no run was under way", err=True)
     return result if isinstance(result, int) else 0
 
 
-def _complain(exc: CloudEtlError) -> None:
+def _complain(exc: CloudEtlError | RunInterruptedError) -> None:
     from cloud_etl.config.secrets import known_secrets
     from cloud_etl.monitoring.redaction import Redactor
 
@@ -130,8 +129,3 @@ def _redacted(problem: Problem, redactor: Redactor) -> str:
     if " " in path or not colon:
         path, colon, said = "", "", problem.message
     return redactor.known(str(replace(problem, message=f"{path}{colon}{redactor.text(said)}")))
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    _received.append(number)
-    raise RunInterruptedError("ended by SIGTERM before anything was begun", number)

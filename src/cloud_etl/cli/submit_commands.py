@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cloud_etl import interrupts
 from cloud_etl.cli.options import HERE, EnvOption, Output, OutputOption, PipelinesArgument, ProjectOption
 from cloud_etl.cli.run_commands import AllOption, DateOption, chosen_pipelines
 from cloud_etl.errors import UsageError
@@ -55,7 +56,7 @@ def submit(
     if pack is not None:
         _pack(opened, names, pack, as_json=as_json)
         return 0
-    with _shown(opened) as shown:
+    with interrupts.ended_in_order(_last_words), _shown(opened) as shown:
         submission = _submission(opened, shown)
         run = submission.find(follow) if follow else submission.send(_wanted(opened, names, run_date, strict))
         report = None if detach else _followed(submission, run, shown)
@@ -64,6 +65,13 @@ def submit(
         return 0
     _show_report(submission, report, as_json=as_json)
     return report.ended_with(strict=strict or "--strict" in run.request.arguments)
+
+
+def _last_words() -> str:
+    return (
+        "interrupted while the place did not answer: a job that was started goes on. "
+        "Look for it with: cloud-etl submit --follow RUN"
+    )
 
 
 @dataclass(frozen=True, slots=True)

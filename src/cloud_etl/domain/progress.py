@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from cloud_etl import interrupts
+
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Phase
 
@@ -32,3 +34,26 @@ class NoProgress:
 
     def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
         """Ignore it."""
+
+
+class Interruptible:
+    """Passes on what it is told; each word of a stage is a place where it may be asked to end."""
+
+    def __init__(self, listener: Progress) -> None:
+        """Store who listens."""
+        self._listener = listener
+
+    def phase(self, pipeline: str, phase: Phase) -> None:
+        """Pass it on."""
+        interrupts.check()
+        self._listener.phase(pipeline, phase)
+
+    def files(self, count: int, size_bytes: int) -> None:
+        """Pass it on."""
+        interrupts.check()
+        self._listener.files(count, size_bytes)
+
+    def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
+        """Pass it on."""
+        interrupts.check()
+        self._listener.file(key, done_bytes, size_bytes, rows)

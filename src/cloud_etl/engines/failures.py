@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import CloudEtlError, ConfigError, DiskSpaceError, EngineError, Problem, StepFailedError
 
@@ -69,6 +70,7 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
         with quiet_client():
             yield
     except engine_exceptions() as exc:
+        interrupts.check()
         raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
 
 

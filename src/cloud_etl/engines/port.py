@@ -41,5 +41,8 @@ class Engine(Protocol):
     def fit(self, size_bytes: int) -> None:
         """Prepare for input of that many bytes of Parquet; may be called before each pipeline."""
 
+    def abandon(self) -> None:
+        """Make the calls that are under way fail, from another thread; the engine is of no use after it."""
+
     def stop(self) -> None:
         """Stop the engine and free what it holds; calling it twice is harmless."""

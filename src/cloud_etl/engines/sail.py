@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.domain.resources import Resources, bytes_of
 from cloud_etl.engines.dialect import remember_sail
 from cloud_etl.engines.failures import quiet_client
@@ -66,6 +67,11 @@ class Engine:
     def fit(self, size_bytes: int) -> None:
         """Nothing: Sail has a partition per core whatever the size."""
 
+    def abandon(self) -> None:
+        """Make the calls that are under way fail: Sail itself does not stop a query, but nobody has to wait for it."""
+        if self._session is not None:
+            self._session.client._channel.close()
+
     def stop(self) -> None:
         """Stop session and server; calling it twice is harmless."""
         session, self._session = self._session, None
@@ -76,7 +82,8 @@ class Engine:
                 with quiet_client():
                     session.stop()
         finally:
-            if server is not None and server.running:
+            # Its end would wait for the query that was abandoned; here it ends with the process.
+            if server is not None and server.running and not interrupts.requested():
                 server.stop()
 
 

@@ -84,6 +84,13 @@ class Engine:
         self._session = self._connected(master) if master.is_connect else self._launched(master)
         return self._session
 
+    def abandon(self) -> None:
+        """Make the calls that are under way fail: the JVM that is ours is ended, a server is left."""
+        if self._gateway is not None:
+            self._gateway.proc.kill()
+        elif self._session is not None and hasattr(self._session, "client"):
+            self._session.client._channel.close()
+
     def fit(self, size_bytes: int) -> None:
         """Choose the number of shuffle partitions for input of that size, unless it is set."""
         if self._session is not None and self._spec.shuffle_partitions is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.engines.spark_settings import Master, shown
 from cloud_etl.errors import EngineError
 
@@ -36,4 +37,4 @@ def require_executors(session: SparkSession, master: Master) -> None:
                 f"{memory} of memory and {cores} cores, or other applications hold them. Nothing was read; lower "
                 "engine.memory or engine.cores, or run again when the cluster has room."
             )
-        time.sleep(_LOOK_SECONDS)
+        interrupts.pause(_LOOK_SECONDS)

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Self
 
-from cloud_etl import backends
+from cloud_etl import backends, interrupts
 from cloud_etl.engines.dialect import open_for_reading, speak_again, speak_to, spoken
 from cloud_etl.errors import CloudEtlError
 
@@ -47,6 +47,7 @@ class SparkManager:
         self._spoken_before: str | None = None
         self._starting = threading.Lock()
         self._early = False
+        self._watched = contextlib.ExitStack()
 
     def start_early(self) -> None:
         """Start the engine in the background, while the caller does what needs no session; once is enough.
@@ -78,6 +79,7 @@ class SparkManager:
             UsageError: no engine has that name.
             EngineError: the engine cannot be started.
         """
+        interrupts.check()
         with self._starting:
             if self._session is None:
                 if self._engine is None:
@@ -111,13 +113,19 @@ class SparkManager:
 
     def __enter__(self) -> Self:
         """Give the manager; nothing is started yet."""
+        self._watched.enter_context(interrupts.stoppable(self._abandon))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the engine."""
+        self._watched.close()
         self.stop()
+
+    def _abandon(self) -> None:
+        if self._engine is not None:
+            self._engine.abandon()
 
     def _find(self) -> Engine:
         engine: Engine = backends.backend(backends.ENGINES, self._spec.name, "Engine")(

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.domain.ledger import RowLedger, TableCount
+from cloud_etl.domain.progress import Interruptible
 from cloud_etl.domain.run import (
     Batch,
     LoadRequest,
@@ -67,6 +69,7 @@ class Account:
     quality: QualityReport | None = None
     publications: tuple[Publication, ...] = ()
     result: LoadResult | None = None
+    is_committing: bool = False
     quarantine: list[str] = field(default_factory=list)
     phases: list[PhaseTime] = field(default_factory=list)
 
@@ -166,7 +169,7 @@ class ETLPipeline:
         self._delivery.prune()
 
     def _extract(self) -> Batch | None:
-        extractor = S3Extractor(self._parts.store, self._spec, self._run, self._parts.progress)
+        extractor = S3Extractor(self._parts.store, self._spec, self._run, Interruptible(self._parts.progress))
         loaded = self._parts.loader.loaded_files(self._run.pipeline)
         if not loaded:
             # The first load surely has work: the engine starts while large files are hashed.
@@ -254,6 +257,8 @@ class ETLPipeline:
             if ledger is not None:
                 self._settle(replace(ledger, tables=tables), "The warehouse was rolled back; nothing was loaded.")
 
+            self.account.is_committing = True
+
         result = self.account.result = self._delivery.load(request, before_commit)
         _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
@@ -281,6 +286,7 @@ class ETLPipeline:
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
+        interrupts.check()
         self._parts.progress.phase(self._run.pipeline, phase)
         wall, cpu = time.perf_counter(), tree_cpu_seconds()
         try:

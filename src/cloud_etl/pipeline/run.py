@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.config.secrets import known_secrets
 from cloud_etl.domain.run import PipelineReport, RunContext, RunReport
-from cloud_etl.errors import CloudEtlError, RunInterruptedError
+from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedError
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
 from cloud_etl.monitoring.redaction import Redactor
@@ -37,6 +39,10 @@ class Runner:
         self._progress = progress
         self._started_at = datetime.now(UTC)
         self.run_id = run_id or new_run_id(self._started_at)
+        self._leases: dict[str, Lease] = {}
+        self._parts: Components | None = None
+        self._done: list[PipelineReport] = []
+        self._pipeline_under_way: ETLPipeline | None = None
 
     def run(self, names: Sequence[str], run_date: date, log_file: str | None = None) -> RunReport:
         """Run the named pipelines, which must be in dependency order.
@@ -46,12 +52,16 @@ class Runner:
             LeaseHeldError: another run is at one of the pipelines; nothing was run.
             CloudEtlError: store or warehouse cannot be opened; nothing was run.
         """
-        with ExitStack() as stack:
+        with interrupts.ended_in_order(self._last_words), ExitStack() as stack:
             # All leases first, in one order: of two runs that share a pipeline one does all its work, the other none.
             store = open_store(self._project)
-            leases = {name: stack.enter_context(Lease(store, name, self.run_id)) for name in sorted(names)}
-            parts = stack.enter_context(Wiring(self._project, self._progress)).components()
-            done: list[PipelineReport] = []
+            leases = self._leases
+            for name in sorted(names):
+                interrupts.check()
+                leases[name] = stack.enter_context(Lease(store, name, self.run_id))
+            wiring = stack.enter_context(Wiring(self._project, self._progress))
+            parts = self._parts = wiring.components()
+            done = self._done
             interrupt: BaseException | None = None
             for name in names:
                 if interrupt is not None:
@@ -64,6 +74,26 @@ class Runner:
         if interrupt is not None:
             raise _interrupted(interrupt, report) from interrupt
         return report
+
+    def _last_words(self) -> str:
+        """Give up what is held, where the work does not stop by itself; another thread than that of the work calls."""
+        account = self._pipeline_under_way.account if self._pipeline_under_way else None
+        if account is not None and account.is_committing:
+            left = "It is not known whether the batch under way is loaded; the load ledger knows"
+        else:
+            left = "Nothing of the pipeline under way is loaded"
+        loaded = [one.pipeline for one in self._done if one.outcome == "loaded"]
+        if account is not None and account.result is not None and account.batch is not None:
+            left = "The pipeline under way is loaded"
+        if self._parts is not None:
+            shutil.rmtree(self._parts.scratch, ignore_errors=True)
+        for lease in self._leases.values():
+            lease.abandon()
+        before = f"; loaded before: {', '.join(loaded)}" if loaded else ""
+        return (
+            f"interrupted: run {self.run_id} did not come to a safe place within {interrupts.PATIENCE_SECONDS:.0f} "
+            f"seconds and was ended{before}. {left}. Run the same command again: it takes what is not loaded yet."
+        )
 
     def _pipeline(
         self, name: str, means: tuple[Components, Lease], run_date: date, done: Sequence[PipelineReport]
@@ -86,17 +116,33 @@ class Runner:
         )
         spec = self._project.pipelines[name]
         pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))
+        self._pipeline_under_way = pipeline
         try:
+            interrupts.check()
             with bound_pipeline(name):
                 return pipeline.run(), None
         except (KeyboardInterrupt, RunInterruptedError) as exc:
             return pipeline.report(exc), exc
-        except CloudEtlError as exc:
-            log.error("pipeline.failed", pipeline=name, error=str(exc), exit_code=exc.exit_code)
-            return self._failed(pipeline, exc), None
         except Exception as exc:
-            log.exception("pipeline.crashed", pipeline=name)
+            if interrupts.requested() and pipeline.account.result is None:
+                # What broke is what was stopped, and the children of this process hear Ctrl-C as well.
+                return self._stopped(pipeline, exc)
+            if isinstance(exc, CloudEtlError):
+                log.error("pipeline.failed", pipeline=name, error=str(exc), exit_code=exc.exit_code)
+            else:
+                log.exception("pipeline.crashed", pipeline=name)
             return self._failed(pipeline, exc), None
+
+    def _stopped(self, pipeline: ETLPipeline, error: Exception) -> tuple[PipelineReport, BaseException]:
+        """The report of a pipeline that broke after it was asked to end."""
+        state = "" if isinstance(error, ConnectionLostError) else " Nothing was loaded."
+        text = str(error) if isinstance(error, CloudEtlError) else type(error).__name__
+        try:
+            interrupts.check()
+        except RunInterruptedError as exc:
+            said = RunInterruptedError(f"interrupted; the work stopped with: {text}{state}", exc.signal_number)
+            return pipeline.report(said), said
+        raise error
 
     def _failed(self, pipeline: ETLPipeline, error: Exception) -> PipelineReport:
         """The report of a pipeline that failed; what libraries say may hold an address with a password."""
@@ -145,6 +191,8 @@ def _interrupted(cause: BaseException, report: RunReport) -> RunInterruptedError
     number = cause.signal_number if isinstance(cause, RunInterruptedError) else 2
     loaded = [one.pipeline for one in report.pipelines if one.outcome == "loaded"]
     kept = f"loaded before: {', '.join(loaded)}" if loaded else "nothing was loaded"
+    if "It is not known" in str(cause):
+        kept = f"{kept}, and of the pipeline under way: {cause}"
     return RunInterruptedError(
         f"run {report.run_id} was interrupted; {kept}. Work files are removed and leases released; "
         "run the same command again: it takes what is not loaded yet.",

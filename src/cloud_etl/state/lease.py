@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
@@ -110,6 +111,12 @@ class Lease:
     def settle(self, still: Iterable[Lost]) -> None:
         """Tell which earlier holders must be looked after by later runs, too; written with the next renewal."""
         self._unsettled = tuple(still)
+
+    def abandon(self) -> None:
+        """Release from another thread than that of the run, which hangs; what it left is for the next run to see to."""
+        self.settle((*self._unsettled, Lost(self._run_id, self._clock(), is_dead=True)))
+        with contextlib.suppress(CloudEtlError):
+            self._write(released=True)
 
     def check(self) -> None:
         """Prove that the lease is still ours, and renew it; called before what cannot be undone.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def parquet_queries(
         "temp_directory": str(scratch) if scratch else "",
         "preserve_insertion_order": keep_order,
     }
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config=config) as connection, interrupts.stoppable(connection.interrupt):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
         try:

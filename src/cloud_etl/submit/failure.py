@@ -28,7 +28,8 @@ _CLASSES = (UsageError, DataRefusedError, TargetError, LedgerError, LeaseHeldErr
 
 def described(error: BaseException) -> str:
     """What may be said of an error: its text where it is ours, redacted; else its type, for texts quote rows."""
-    return Redactor(known_secrets).text(str(error)) if isinstance(error, CloudEtlError) else type(error).__name__
+    ours = isinstance(error, CloudEtlError | RunInterruptedError)
+    return Redactor(known_secrets).text(str(error)) if ours else type(error).__name__
 
 
 def write_failure(store: ObjectStore, run_id: str, error: BaseException) -> None:
@@ -37,7 +38,7 @@ def write_failure(store: ObjectStore, run_id: str, error: BaseException) -> None
     store.write(_key(run_id), json.dumps(body, indent=1).encode())
 
 
-def read_failure(store: ObjectStore, run_id: str) -> CloudEtlError | None:
+def read_failure(store: ObjectStore, run_id: str) -> CloudEtlError | RunInterruptedError | None:
     """The error that a job left, of a class with the same exit code; None where it left none."""
     data = read_if_there(store, _key(run_id))
     if data is None:

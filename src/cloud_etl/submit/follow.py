@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from cloud_etl import interrupts
 from cloud_etl.errors import (
     CloudEtlError,
     EngineError,
@@ -43,7 +43,7 @@ class Pace:
     growth: float = 1.4
     longest_seconds: float = 20.0
     patience_seconds: float = 600.0
-    pause: Callable[[float], None] = time.sleep
+    pause: Callable[[float], None] = interrupts.pause
 
 
 class Follower:
@@ -119,7 +119,7 @@ class Follower:
             log.warning("submit.job_failed_after_the_run", job=self._job, state=status.state, details=status.details)
         return report
 
-    def _without_report(self, status: JobStatus) -> CloudEtlError:
+    def _without_report(self, status: JobStatus) -> CloudEtlError | RunInterruptedError:
         told = read_failure(self._store, self._run.run_id)
         if told is not None:
             return told

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import cloud_etl
+from cloud_etl import interrupts
 from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
 from cloud_etl.submit.failure import described, write_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
     from cloud_etl.pipeline.project import Project
 
@@ -33,14 +32,18 @@ def run_job(argv: Sequence[str]) -> int:
 
     The report lies in the store as after any run; where a run does not get that far, its error is left there instead.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    with interrupts.handled():
+        return _run_job(argv)
+
+
+def _run_job(argv: Sequence[str]) -> int:
     chosen = _parser().parse_args(argv)
     project: Project | None = None
     try:
         project = _open(chosen)
         _check_version(chosen.version)
         return _run(project, chosen)
-    except (CloudEtlError, KeyboardInterrupt) as exc:
+    except (CloudEtlError, RunInterruptedError) as exc:
         _leave(project, chosen.run_id, exc)
         return exit_code_of(exc)
     except Exception as exc:
@@ -99,7 +102,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--project", type=Path, default=Path("project"))
     parser.add_argument("--version")
     return parser
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise RunInterruptedError("the job was ended before anything was begun", number)

@@ -23,4 +23,4 @@ def test_ctrl_c_before_a_run_begins_is_answered(
     with pytest.raises(SystemExit) as left:
         main.main()
     assert left.value.code == 130
-    assert capsys.readouterr().err == "interrupted before anything was begun\n"
+    assert capsys.readouterr().err == "interrupted; no run was under way\n"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from cloud_etl import interrupts
 from cloud_etl.load.redshift.credentials import aws_client, aws_errors
 from cloud_etl.load.redshift.transport import Answer, Fault
 
@@ -95,7 +95,7 @@ class DataApiTransport:
             described: dict[str, Any] = self._client.describe_statement(Id=statement)
             if described["Status"] in _ENDED:
                 return described
-            time.sleep(pause)
+            interrupts.pause(pause)
             pause = min(_SLOWEST_POLL_SECONDS, pause * 1.5)
 
     def _rows(self, statement: str) -> Iterator[tuple[object, ...]]:

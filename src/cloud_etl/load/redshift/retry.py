@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cloud_etl import interrupts
 
 if TYPE_CHECKING:
     from cloud_etl.errors import TemporaryError
@@ -38,4 +39,4 @@ class Retries:
             raise error
         longest = min(self._backoff.most_seconds, self._backoff.first_seconds * 2**self._used)
         self._used += 1
-        time.sleep(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+        interrupts.pause(random.uniform(0, longest))  # noqa: S311  # jitter, no secret

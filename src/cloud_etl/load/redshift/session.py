@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cloud_etl import interrupts
 from cloud_etl.load.redshift import failures
 from cloud_etl.load.redshift.credentials import log_in
 from cloud_etl.load.redshift.data_api import DataApiTransport
@@ -34,6 +35,7 @@ class Session:
 
     def change(self, sql: str) -> int:
         """Run a statement; gives the rows it inserted, deleted or updated as Redshift counted them, 0 for DDL."""
+        interrupts.check()
         self.statements.append(sql)
         answer = self._transport.run(sql)
         if isinstance(answer, Fault):
