@@ -28,6 +28,8 @@ RunInterruptedError          130   Ctrl-C (130) or SIGTERM (143); no Exception, 
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -192,6 +194,41 @@ class RunInterruptedError(BaseException):
         """Store the signal; the command's exit code is 128 + its number."""
         super().__init__(message)
         self.signal_number = signal_number
+
+
+_SYSTEM_HINTS = {
+    errno.ENOSPC: "The disk is full: free some space and run again.",
+    errno.EDQUOT: "The disk quota is used up: free some space and run again.",
+    errno.EFBIG: "A file may not grow that large here: raise the limit (ulimit -f), or choose another file system.",
+    errno.EACCES: "Give this user the right to read and write there.",
+    errno.EPERM: "Give this user the right to read and write there.",
+    errno.EROFS: "The file system is read-only: choose another folder.",
+    errno.EMFILE: "Too many files are open: raise the limit (ulimit -n).",
+    errno.ENFILE: "Too many files are open on this machine: close some programs.",
+    errno.EIO: "The disk failed: look into the system's log.",
+}
+
+
+def system_hint(error: BaseException) -> str | None:
+    """What to do about a refusal of the operating system, also where a library put it into words of its own.
+
+    Returns:
+        A sentence; None where the error is something else.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None:
+        return _SYSTEM_HINTS.get(number)
+    text = str(error)
+    return next((hint for number, hint in _SYSTEM_HINTS.items() if os.strerror(number) in text), None)
+
+
+def refused_by_system(error: BaseException) -> TargetError | None:
+    """Our error for a refusal of the operating system: a full disk, a limit, a missing right; None for others."""
+    hint = system_hint(error) if isinstance(error, OSError) else None
+    if hint is None or not isinstance(error, OSError):
+        return None
+    what = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
+    return TargetError(f"The system refused to read or write: {what}. {hint}")
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -19,7 +19,14 @@ from cloud_etl.cli import (
     run_commands,
     submit_commands,
 )
-from cloud_etl.errors import CloudEtlError, ConfigError, RunInterruptedError, UsageError, exit_code_of
+from cloud_etl.errors import (
+    CloudEtlError,
+    ConfigError,
+    RunInterruptedError,
+    UsageError,
+    exit_code_of,
+    refused_by_system,
+)
 
 if TYPE_CHECKING:
     from cloud_etl.errors import Problem
@@ -102,7 +109,11 @@ def _exit_code() -> int:
         # A usage error of the command-line library knows how to show itself; anything else is a bug of ours.
         show = getattr(exc, "show", None)
         if not callable(show):
-            raise
+            refused = refused_by_system(exc)
+            if refused is None:
+                raise
+            _complain(refused)
+            return refused.exit_code
         show()
         return UsageError.exit_code
     # The command-line library makes this code of Ctrl-C without a word; a run under way has raised an error instead.

@@ -48,7 +48,9 @@ def run(
         str | None,
         typer.Option("--verify", metavar="ENGINE", help="Do it on this engine too; end with 5 if its tables differ."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 when a row was rejected.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 3 when a row was rejected or a file not read.")
+    ] = False,
     output: OutputOption = Output.text,
     log_level: Annotated[
         LogLevel | None, typer.Option(help="Lowest level logged.", show_default="the project's")

@@ -198,6 +198,11 @@ class PipelineReport:
     tables: tuple[TableCount, ...] = ()
     quarantine: tuple[str, ...] = ()
 
+    @property
+    def unread(self) -> tuple[SkippedFile, ...]:
+        """Files that fit the pattern and cannot be read: archives, odd names, links that leave the store."""
+        return tuple(file for file in self.skipped if file.unreadable)
+
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
@@ -219,7 +224,7 @@ class RunReport:
         return next((report.exit_code for report in self.pipelines if report.exit_code), 0)
 
     def ended_with(self, *, strict: bool) -> int:
-        """The exit code of the command; strict makes that of refused data out of a row that was rejected."""
+        """The exit code of the command; strict makes that of refused data out of a rejected row or an unread file."""
         ledgers = [one.ledger for one in self.pipelines if one.ledger is not None]
-        rejected = any(ledger.rejected for ledger in ledgers)
-        return self.exit_code or (DataRefusedError.exit_code if strict and rejected else 0)
+        refused = any(ledger.rejected for ledger in ledgers) or any(one.unread for one in self.pipelines)
+        return self.exit_code or (DataRefusedError.exit_code if strict and refused else 0)

@@ -22,6 +22,9 @@ class DuckDbSpec(SpecModel):
         description="Memory limit of the warehouse connection; a run takes half of engine.memory at most.",
     )
     threads: int | None = Field(None, ge=1, description="Most threads of a load; engine.cores without.")
+    wait_seconds: int = Field(
+        60, ge=0, description="How long a run waits for a file that another process holds, before it ends with 75."
+    )
 
 
 class IamSpec(SpecModel):

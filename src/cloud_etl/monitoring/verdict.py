@@ -39,18 +39,13 @@ def pipeline_verdict(report: PipelineReport) -> Verdict:
     ledger, error = report.ledger, report.error or ""
     if report.exit_code == 5 or (ledger is not None and not ledger.reconciles):
         return Verdict("bad", "not reconciled", "The ledger does not reconcile", error or _broken(ledger), 9)
-    if report.outcome == "failed":
-        return _failure(report.exit_code, error)
+    if report.outcome == "failed" or report.exit_code:
+        return _failure(report)
     if report.outcome != "loaded":
         return _idle(report)
     if ledger is None:
         return Verdict("warn", "loaded", "Loaded, but not accounted for", "The run left no row ledger.", 4)
-    if ledger.rejected > _MANY_REJECTED * ledger.records_read:
-        share = f"{percent(ledger.rejected, ledger.records_read)} of the records read are in quarantine."
-        return Verdict(
-            "warn", "loaded with many rejects", "Every row is accounted for", f"{accounted(ledger)} {share}", 3
-        )
-    return Verdict("good", "loaded", "Every row is accounted for", accounted(ledger), 2)
+    return _loaded(report, ledger)
 
 
 def run_verdict(report: RunReport) -> Verdict:
@@ -84,10 +79,34 @@ def _idle(report: PipelineReport) -> Verdict:
         return Verdict("idle", "skipped", "Skipped", report.error or "it was not started", 1)
     if report.outcome == "already_loaded":
         return Verdict("idle", "loaded before", _NOTHING, "These files were loaded by an earlier run.", 0)
+    if report.unread:
+        return Verdict("warn", "files left aside", "Nothing to do, but files were left aside", _not_read(report), 3)
     return Verdict("idle", "without new files", _NOTHING, _left_aside(report), 0)
 
 
-def _failure(exit_code: int, error: str) -> Verdict:
+def _not_read(report: PipelineReport) -> str:
+    """Which files could not be read, and why; the first of many."""
+    first = report.unread[0]
+    more = f", and {number(len(report.unread) - 1)} more" if len(report.unread) > 1 else ""
+    return f"{plural(len(report.unread), 'file')} left aside unread: {first.key} ({first.reason}){more}."
+
+
+def _loaded(report: PipelineReport, ledger: RowLedger) -> Verdict:
+    if ledger.rejected > _MANY_REJECTED * ledger.records_read:
+        share = f"{percent(ledger.rejected, ledger.records_read)} of the records read are in quarantine."
+        return Verdict(
+            "warn", "loaded with many rejects", "Every row is accounted for", f"{accounted(ledger)} {share}", 3
+        )
+    if report.unread:
+        detail = f"{accounted(ledger)} {_not_read(report)}"
+        return Verdict("warn", "loaded, files left aside", "Every row that was read is accounted for", detail, 3)
+    return Verdict("good", "loaded", "Every row is accounted for", accounted(ledger), 2)
+
+
+def _failure(report: PipelineReport) -> Verdict:
+    exit_code, error = report.exit_code, report.error or ""
+    if report.outcome != "failed":
+        return Verdict("bad", "loaded, then stopped", "The batch is loaded, and what came after it failed", error, 8)
     if exit_code == 3:
         return Verdict("warn", "refused", "The data was refused", error, 6)
     if exit_code == 6:

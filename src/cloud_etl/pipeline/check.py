@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject, Survey
@@ -14,6 +15,7 @@ from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE
 from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem
+from cloud_etl.load.duckdb.names import NO_QUESTION_MARK, RESERVED_SCHEMAS
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
 from cloud_etl.pipeline.dry_run import engine_findings
@@ -75,7 +77,8 @@ def findings(loaded: LoadedProject, unread: Collection[str] = ()) -> dict[str, l
     problems: dict[str, list[Problem]] = {}
     for name, spec in loaded.pipelines.items():
         references = check_references(spec, loaded.pipelines, outputs, unread)
-        found = [*check_source(spec), *flows[name].findings, *references]
+        schemas = _schemas(spec) if loaded.environment.warehouse.duckdb is not None else ()
+        found = [*check_source(spec), *flows[name].findings, *references, *schemas]
         problems[name] = [loaded.place(name, path).problem(f"{dotted(path)}: {message}") for path, message in found]
     for name, problem in circles(loaded):
         problems[name].append(problem)
@@ -95,6 +98,9 @@ def _environments(loaded: LoadedProject) -> Iterator[Problem]:
         path = f"environments.{name}.store"
         place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
         yield from (place.problem(f"{path}: {message}") for message in _store_problems(environment))
+        path = f"environments.{name}.warehouse"
+        place = loaded.origins.get(path) or loaded.origin(f"environments.{name}")
+        yield from (place.problem(f"{path}: {message}") for message in _warehouse_problems(environment, loaded.root))
 
 
 def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
@@ -112,6 +118,24 @@ def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
             f"{store!r} is no s3:// url, and warehouse.redshift loads by COPY, which reads S3 only; "
             "write s3://bucket or s3://bucket/prefix"
         )
+
+
+def _warehouse_problems(environment: EnvironmentSpec, root: Path) -> Iterator[str]:
+    duckdb = environment.warehouse.duckdb
+    if duckdb is not None and "${" not in duckdb.path and "?" in str(root / duckdb.path):
+        yield f"{root / duckdb.path} {NO_QUESTION_MARK}"
+
+
+def _schemas(spec: PipelineSpec) -> Iterator[Finding]:
+    """Tables of a DuckDB file in schemas that DuckDB takes for a database, or keeps for itself."""
+    for number, output in enumerate(spec.outputs):
+        schema = output.load.table.partition(".")[0].lower() if output.load else ""
+        if schema in RESERVED_SCHEMAS:
+            known = "DuckDB has a database, or a schema of its own, of that name"
+            yield (
+                ("outputs", number, "load", "table"),
+                f"schema {schema!r} cannot be used: {known}; name another schema",
+            )
 
 
 def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:

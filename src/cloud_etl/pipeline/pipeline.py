@@ -125,7 +125,8 @@ class ETLPipeline:
         account = self.account
         return PipelineReport(
             pipeline=self._run.pipeline,
-            outcome=account.outcome if error is None else "failed",
+            # What fails behind the commit takes nothing back.
+            outcome=account.outcome if error is None or account.result else "failed",
             exit_code=0 if error is None else exit_code_of(error),
             batch_id=account.batch.batch_id if account.batch else None,
             error=None if error is None else str(error),

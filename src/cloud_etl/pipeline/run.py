@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cloud_etl import interrupts
 from cloud_etl.config.secrets import known_secrets
 from cloud_etl.domain.run import PipelineReport, RunContext, RunReport
-from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedError
+from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedError, refused_by_system
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
 from cloud_etl.monitoring.redaction import Redactor
@@ -127,11 +127,12 @@ class Runner:
             if interrupts.requested() and pipeline.account.result is None:
                 # What broke is what was stopped, and the children of this process hear Ctrl-C as well.
                 return self._stopped(pipeline, exc)
-            if isinstance(exc, CloudEtlError):
-                log.error("pipeline.failed", pipeline=name, error=str(exc), exit_code=exc.exit_code)
+            fault = refused_by_system(exc) or exc
+            if isinstance(fault, CloudEtlError):
+                log.error("pipeline.failed", pipeline=name, error=str(fault), exit_code=fault.exit_code)
             else:
                 log.exception("pipeline.crashed", pipeline=name)
-            return self._failed(pipeline, exc), None
+            return self._failed(pipeline, fault), None
 
     def _stopped(self, pipeline: ETLPipeline, error: Exception) -> tuple[PipelineReport, BaseException]:
         """The report of a pipeline that broke after it was asked to end."""
@@ -148,9 +149,12 @@ class Runner:
         """The report of a pipeline that failed; what libraries say may hold an address with a password."""
         report = pipeline.report(error)
         text = report.error or type(error).__name__
+        is_loaded = pipeline.account.result is not None
         if not isinstance(error, CloudEtlError):
-            state = "Nothing was loaded" if pipeline.account.result is None else "The batch is loaded"
+            state = "The batch is loaded" if is_loaded else "Nothing was loaded"
             text = f"internal error, {type(error).__name__}: {text}. {state}. The log holds the traceback: report it."
+        elif is_loaded:
+            text = f"The batch is loaded. What came after it stopped: {text}"
         return replace(report, error=Redactor(known_secrets).text(text))
 
     def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
@@ -170,10 +174,15 @@ class Runner:
         """Write the report; where the run failed, its own reason is what people must see, not that of the report."""
         try:
             self._write(report, parts)
-        except CloudEtlError as exc:
-            if report.exit_code == 0:
+        except (CloudEtlError, OSError) as exc:
+            fault = exc if isinstance(exc, CloudEtlError) else refused_by_system(exc)
+            if fault is None:
                 raise
-            log.error("report.failed", error=str(exc))
+            if report.exit_code == 0:
+                loaded = [one.pipeline for one in report.pipelines if one.outcome == "loaded"]
+                done = f"loaded {', '.join(loaded)}" if loaded else "loaded nothing"
+                raise type(fault)(f"run {report.run_id} {done}, and its report could not be written: {fault}") from exc
+            log.error("report.failed", error=str(fault))
 
     def _write(self, report: RunReport, parts: Components) -> None:
         journal = Journal(parts.store, self.run_id)

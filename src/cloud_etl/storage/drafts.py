@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cloud_etl.errors import TargetError
+from cloud_etl.errors import TargetError, system_hint
 
 # Marks what a killed process left half-written; listings leave it out.
 DRAFT_PREFIX = ".cloud-etl-draft-"
-_HINTS = {
-    errno.ENOSPC: "The disk is full: free some space and run again.",
-    errno.EDQUOT: "The disk quota is used up: free some space and run again.",
-    errno.EACCES: "Give this user the right to write there.",
-    errno.EPERM: "Give this user the right to write there.",
-    errno.EROFS: "The file system is read-only: choose another folder.",
-}
 
 
 @contextmanager
@@ -45,7 +37,7 @@ def target_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        hint = _HINTS.get(exc.errno or 0, "Nothing stands there half-written.")
+        hint = system_hint(exc) or "Nothing stands there half-written."
         raise TargetError(f"{path} could not be written: {exc.strerror or exc}. {hint}") from exc
 
 

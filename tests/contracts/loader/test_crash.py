@@ -6,11 +6,13 @@ import pickle
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
 from cloud_etl.domain.run import LoadTask
 from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.errors import TargetError
 
 SPEC = LoadSpec(table="shop.sales", mode="upsert", keys=("id",))
 ROWS = 300_000
@@ -57,3 +59,26 @@ def _load_and_die(job: bytes, delay_seconds: float | None) -> None:
             time.sleep(delay_seconds)
             child.kill()
         assert child.wait(60) == -9
+
+
+def test_an_error_behind_the_commit_does_not_deny_the_load(bench, make_schema, monkeypatch):
+    if bench.warehouse.name != "duckdb":
+        pytest.skip("the answers to COMMIT that Redshift owes are cut in test_redshift_connection.py")
+    from cloud_etl.load.duckdb import loader
+
+    @contextmanager
+    def failing(database, *, read_only=False):
+        with connected(database, read_only=read_only) as session:
+            yield session
+        if not read_only:
+            raise TargetError("the checkpoint found no room")
+
+    connected = loader.connected
+    request = bench.request(
+        LoadTask(bench.publish(make_schema(id="integer"), [(1,), (2,)]), LoadSpec(table="shop.sales"))
+    )
+    monkeypatch.setattr(loader, "connected", failing)
+    assert not bench.load(request).already_loaded
+    monkeypatch.undo()
+    assert bench.load(request).already_loaded
+    assert bench.rows("SELECT count(*) FROM shop.sales") == [(2,)]

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.domain.warehouse import DuckDbSpec, WarehouseSpec
-from cloud_etl.errors import RunInterruptedError, TargetError, TemporaryError
+from cloud_etl.errors import ConfigError, RunInterruptedError, TargetError, TemporaryError, exit_code_of
 from cloud_etl.load.duckdb import Loader
 from cloud_etl.load.duckdb.session import Database, connected, translated
 
@@ -59,6 +62,70 @@ def test_a_loader_that_only_looks_makes_no_file_and_loads_nothing(database):
 def test_the_folder_of_the_file_is_made(tmp_path):
     with connected(Database(tmp_path / "a" / "b" / "w.duckdb", "256MB", 1)) as session:
         assert session.number("SELECT 1") == 1
+
+
+def test_a_file_held_for_a_while_is_waited_for_and_said_so(database, caplog):
+    holder = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1]); print('held', flush=True); time.sleep(1)"
+    command = [sys.executable, "-c", holder, str(database.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        with connected(replace(database, wait_seconds=30)) as session:
+            assert session.number("SELECT 1") == 1
+    assert "which another process holds, 0 s of at most 30 s" in caplog.text
+
+
+@pytest.mark.parametrize("schema", ["birds", "BIRDS", "cloud_etl", "main"])
+@pytest.mark.parametrize(
+    "name", ["birds.duckdb", "main.duckdb", "temp.db", "cloud_etl.duckdb", "a.b c's.duckdb", "#%26&"]
+)
+def test_a_schema_may_be_named_as_the_file(tmp_path, name, schema):
+    with connected(Database(tmp_path / name, "256MB", 1)) as session, session.transaction():
+        session.change(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        session.change(f'CREATE TABLE "{schema}"."x" AS SELECT 1 AS k')
+        session.change(f'CREATE TEMP VIEW v AS SELECT k FROM "{schema}"."x"')
+    with connected(Database(tmp_path / name, "256MB", 1), read_only=True) as session:
+        assert session.number(f'SELECT k FROM "{schema}"."x"') == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_path_with_a_question_mark_is_refused_before_anything_is_done(tmp_path):
+    with pytest.raises(ConfigError, match=r"holds a `\?` in its path"):
+        loader(Database(tmp_path / "why?" / "w.duckdb", "256MB", 1))
+
+
+REFUSED = {
+    errno.ENOSPC: "The disk is full",
+    errno.EFBIG: "ulimit -f",
+    errno.EROFS: "read-only",
+    errno.EACCES: "the right to read and write",
+    errno.EMFILE: "ulimit -n",
+}
+
+
+@pytest.mark.parametrize("kind", ["IOException", "TransactionException", "FatalException"])
+@pytest.mark.parametrize("number", REFUSED)
+def test_what_the_system_refuses_is_said_so_whatever_duckdb_calls_it(kind, number):
+    import duckdb
+
+    said = f'TransactionContext Error: Failed to commit: Could not write file "w.wal": {os.strerror(number)}'
+    with pytest.raises(TargetError, match=f"{REFUSED[number]}") as caught, translated("loading t"):
+        raise getattr(duckdb, kind)(said)
+    assert exit_code_of(caught.value) == 4
+
+
+def test_a_file_that_may_not_grow_is_an_error_with_words(database):
+    script = (
+        "import resource, sys; from pathlib import Path; from cloud_etl.load.duckdb.session import *\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000000, 2000000))\n"
+        "with connected(Database(Path(sys.argv[1]), '256MB', 1)) as s, translated('loading t'), s.transaction():\n"
+        "    s.change('CREATE TABLE t AS SELECT random() AS r FROM range(3000000)')\n"
+    )
+    command = [sys.executable, "-c", script, str(database.path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "TargetError: loading t stopped" in ended.stderr
+    assert "ulimit -f" in ended.stderr
+    with connected(database) as session:
+        assert session.number("SELECT count(*) FROM duckdb_tables()") == 0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 
 from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.run import SkippedFile
 from cloud_etl.monitoring.verdict import accounted, pipeline_verdict, run_verdict
 
 
@@ -24,6 +25,8 @@ from cloud_etl.monitoring.verdict import accounted, pipeline_verdict, run_verdic
         ("no_new_files", 0, "idle", "Nothing to do"),
         ("already_loaded", 0, "idle", "Nothing to do"),
         ("loaded", 0, "warn", "Loaded, but not accounted for"),
+        ("loaded", 4, "bad", "The batch is loaded, and what came after it failed"),
+        ("already_loaded", 75, "bad", "The batch is loaded, and what came after it failed"),
     ],
 )
 def test_the_verdict_of_a_pipeline_without_a_ledger(
@@ -39,6 +42,22 @@ def test_every_row_is_accounted_for_only_where_every_equation_holds(samples: Mod
     off_by_one = replace(pipeline, ledger=replace(pipeline.ledger, staged_footers=pipeline.ledger.staged_footers + 1))
     assert pipeline_verdict(off_by_one).headline == "The ledger does not reconcile"
     assert "against" in pipeline_verdict(off_by_one).detail
+
+
+@pytest.mark.parametrize("outcome", ["loaded", "no_new_files"])
+def test_files_left_aside_unread_are_told_and_are_refused_by_strict(samples: ModuleType, outcome: str) -> None:
+    archive = SkippedFile("raw/a.zip", "archive that is not read", unreadable=True)
+    ledger = samples.clean().ledger if outcome == "loaded" else None
+    pipeline = replace(
+        samples.clean(), outcome=outcome, ledger=ledger, skipped=(archive, replace(archive, key="b.zip"))
+    )
+    verdict = pipeline_verdict(pipeline)
+    assert verdict.tone == "warn"
+    assert "2 files left aside unread: raw/a.zip (archive that is not read), and 1 more." in verdict.detail
+    report = samples.run(pipeline)
+    assert (report.ended_with(strict=False), report.ended_with(strict=True)) == (0, 3)
+    unharmed = replace(pipeline, skipped=(replace(archive, unreadable=False),))
+    assert replace(report, pipelines=(unharmed,)).ended_with(strict=True) == 0
 
 
 def test_the_account_counts_what_steps_removed_and_added(samples: ModuleType) -> None:

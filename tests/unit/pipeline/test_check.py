@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -125,6 +126,18 @@ def test_a_project_that_fits_together_has_no_findings(findings):
         "    load: {table: s.y, keys: [at], sortkey: [n], distkey: sum}\n"
     )
     assert findings(text, other("a")) == []
+
+
+@pytest.mark.parametrize("schema", ["temp", "System", "memory", "pg_catalog", "information_schema"])
+def test_schemas_that_duckdb_keeps_for_itself_are_refused(findings, schema):
+    (problem,) = findings(HEAD + OUTPUT.replace("shop.", f"{schema}."))
+    assert f"schema '{schema.lower()}' cannot be used" in problem
+
+
+@pytest.mark.parametrize("path", ["what?.duckdb", "./a?b=c/w.duckdb"])
+def test_a_duckdb_file_with_a_question_mark_in_its_path_is_refused(findings, small_project, path):
+    project = re.sub(r"path: [^}\s]+", f'path: "{path}"', small_project)
+    assert any("holds a `?` in its path" in problem for problem in findings(HEAD + OUTPUT, project=project))
 
 
 def test_a_column_that_a_step_took_away_is_missed_later(findings):

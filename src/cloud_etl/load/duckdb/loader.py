@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from cloud_etl.domain.run import LoadResult
 from cloud_etl.domain.schema import Column, Schema
-from cloud_etl.errors import ConfigError, Problem, TargetError
+from cloud_etl.errors import CloudEtlError, ConfigError, Problem, TargetError, TemporaryError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import check_tasks
 from cloud_etl.load.ddl import IS_CURRENT, plan_table
 from cloud_etl.load.dialect import qualified
 from cloud_etl.load.duckdb import catalog
+from cloud_etl.load.duckdb.names import NO_QUESTION_MARK
 from cloud_etl.load.duckdb.session import Database, Session, connected, translated
 from cloud_etl.load.duckdb.tables import load_job, plan_job
 from cloud_etl.storage.parquet_queries import text
@@ -55,7 +56,10 @@ class Loader:
         if duckdb is None:
             raise ConfigError([Problem("the environment's warehouse is no DuckDB file; name warehouse.duckdb")])
         threads = threads or duckdb.threads or len(os.sched_getaffinity(0)) or 1
-        self._database = Database(root / duckdb.path, duckdb.memory, threads)
+        path = root / duckdb.path
+        if "?" in str(path):
+            raise ConfigError([Problem(f"warehouse {path} {NO_QUESTION_MARK}")])
+        self._database = Database(path, duckdb.memory, threads, duckdb.wait_seconds)
         self._read_only = read_only
 
     def __enter__(self) -> Self:
@@ -147,18 +151,46 @@ class Loader:
         check_tasks(request, "DuckDB", local_files=self.reads_local_files)
         if self._read_only:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
-        with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
-            _make_bookkeeping(session)
-            earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
-            if earlier is not None:
-                return LoadResult(True, earlier, ())
-            bookkeeping.refuse_overlap(session, request)
-            jobs = [plan_job(session, task) for task in request.tasks]
-            counts = tuple(load_job(session, job, request.run_at) for job in jobs)
-            before_commit(counts)
-            insert = partial(session.insert, bookkeeping.FILES)
-            bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None), insert)
-        return LoadResult(False, request.run_id, counts, tuple(session.statements))
+        sent: LoadResult | None = None
+        try:
+            with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
+                _make_bookkeeping(session)
+                earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
+                if earlier is not None:
+                    return LoadResult(True, earlier, ())
+                bookkeeping.refuse_overlap(session, request)
+                jobs = [plan_job(session, task) for task in request.tasks]
+                counts = tuple(load_job(session, job, request.run_at) for job in jobs)
+                before_commit(counts)
+                insert = partial(session.insert, bookkeeping.FILES)
+                bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None), insert)
+                sent = LoadResult(False, request.run_id, counts, tuple(session.statements))
+        except CloudEtlError:
+            if sent is None or not self._came_through(request):
+                raise
+        assert sent is not None
+        return sent
+
+    def _came_through(self, request: LoadRequest) -> bool:
+        """Ask the ledger after a commit that ended in an error: DuckDB may have written it and failed at what follows.
+
+        Raises:
+            TemporaryError: it cannot be asked.
+        """
+
+        def read(session: Session) -> str | None:
+            if catalog.describe(session, bookkeeping.LEDGER) is None:
+                return None
+            return bookkeeping.loading_run(session, request.pipeline, request.batch_id)
+
+        try:
+            return self._look(read) == request.run_id
+        except CloudEtlError as exc:
+            raise TemporaryError(
+                f"loading {request.pipeline}: the commit ended in an error, and the load ledger could not be asked "
+                f"since ({exc}) It is not known whether batch {request.batch_id} is loaded. Run again: the ledger "
+                "decides, and nothing is loaded twice."
+            ) from exc
 
     def _look(self, read: Callable[[Session], T]) -> T | None:
         """Read from the file; None where there is no file yet, which a look must not make."""

@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl import interrupts
-from cloud_etl.errors import CloudEtlError, RunInterruptedError, TargetError, TemporaryError
+from cloud_etl.domain.patience import Patience
+from cloud_etl.errors import CloudEtlError, RunInterruptedError, TargetError, TemporaryError, system_hint
+from cloud_etl.load.duckdb.names import DATABASE
+from cloud_etl.storage.parquet_queries import text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _ROLLED_BACK = "The transaction was rolled back; nothing was loaded."
+_HELD = "Could not set lock on file"
+_OPEN_HERE = ("different configuration", "Unique file handle conflict", "already attached")
+_RETRY_SECONDS = 0.5
 _NOT_NULL = re.compile(r"NOT NULL constraint failed: (?P<column>[^\n]+)")
 # DuckDB quotes values in the messages of these, so neither text nor cause is passed on.
 _ABOUT_VALUES = {
@@ -31,18 +37,18 @@ _ABOUT_VALUES = {
 }
 _HINTS = {
     "OutOfMemoryException": "Raise warehouse.duckdb.memory, of which a run takes half of engine.memory at most.",
-    "IOException": "Check that the disk has room and that the files are still there, then run again.",
-    "PermissionException": "Give this user the right to write there, then run again.",
+    "IOException": "Check that the files are still there, then run again.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """A DuckDB file and how much of the machine its connection may use."""
+    """A DuckDB file, how much of the machine its connection may use, and how long it is waited for."""
 
     path: Path
     memory: str
     threads: int
+    wait_seconds: float = 0.0
 
 
 class Session:
@@ -116,23 +122,44 @@ def connected(database: Database, *, read_only: bool = False) -> Iterator[Sessio
     """
     import duckdb
 
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": database.memory,
-        "threads": database.threads,
-        "autoinstall_known_extensions": False,
-    }
-    try:
-        if not read_only:
-            database.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = duckdb.connect(str(database.path), read_only=read_only, config=config)
-    except (duckdb.Error, OSError) as exc:
-        raise _unopened(exc, database.path) from exc
+    patience = Patience(f"warehouse {database.path}, which another process holds", database.wait_seconds)
+    while True:
+        try:
+            connection = _opened(database, read_only)
+            break
+        except (duckdb.Error, OSError) as exc:
+            if _HELD not in str(exc) or not patience.pause(_RETRY_SECONDS):
+                raise _unopened(exc, database.path, patience.spent_seconds) from exc
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET enable_progress_bar = false")
         yield Session(connection)
     finally:
         connection.close()
+
+
+def _opened(database: Database, read_only: bool) -> DuckDBPyConnection:
+    """A connection to an empty database in memory, with the file beside it as the one that is used."""
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": database.memory,
+        "threads": database.threads,
+        "autoinstall_known_extensions": False,
+        "temp_directory": f"{database.path}.tmp",
+    }
+    if not read_only:
+        database.path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "READ_ONLY" if read_only else "READ_WRITE"
+    # Connections of one name share the database in memory, and so the file.
+    connection = duckdb.connect(f":memory:{mode} {database.path}", config=config)
+    try:
+        connection.execute(f"ATTACH IF NOT EXISTS {text(database.path)} AS {DATABASE} ({mode})")
+        connection.execute(f"USE {DATABASE}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @contextmanager
@@ -165,26 +192,29 @@ def translated(doing: str) -> Iterator[None]:
 
 def _stopped(error: Exception, doing: str) -> CloudEtlError:
     kind, first_line = type(error).__name__, str(error).splitlines()[0]
-    if kind == "TransactionException":
+    # First of all: what a full disk refuses at a commit comes as a failed transaction.
+    hint = system_hint(error)
+    if hint is not None:
+        return TargetError(f"{doing} stopped: {first_line}. {_ROLLED_BACK} {hint}")
+    if kind == "TransactionException" and "onflict" in first_line:
         return TemporaryError(f"{doing} met another transaction: {first_line}. {_ROLLED_BACK} Run again.")
     if kind in _HINTS:
         return TargetError(f"{doing} stopped: {first_line}. {_ROLLED_BACK} {_HINTS[kind]}")
     return TargetError(f"{doing} stopped: {kind}: {first_line}. {_ROLLED_BACK}")
 
 
-def _unopened(error: Exception, path: Path) -> CloudEtlError:
-    text = str(error).splitlines()[0]
-    if "lock" in text.lower():
+def _unopened(error: Exception, path: Path, waited_seconds: float) -> CloudEtlError:
+    said = str(error).splitlines()[0]
+    if _HELD in said:
         return TemporaryError(
-            f"warehouse {path} is held by another process: {text}. Nothing was loaded. "
-            "Close the program that has it open (a notebook, a DuckDB shell, another run) and run again."
+            f"warehouse {path} is held by another process, for {waited_seconds:.0f} s now: {said}. Nothing was loaded. "
+            "Close the program that has it open (a notebook, a DuckDB shell, another run) and run again, or have runs "
+            "wait for longer with warehouse.duckdb.wait_seconds."
         )
-    if "different configuration" in text:
+    if any(words in said for words in _OPEN_HERE):
         return TargetError(
             f"warehouse {path} is already open in this process with other settings. Nothing was loaded. "
             "Close that connection first."
         )
-    return TargetError(
-        f"warehouse {path} cannot be opened: {text}. Nothing was loaded. Correct warehouse.duckdb.path, or move the "
-        "file away: a new one is made."
-    )
+    advice = system_hint(error) or "Correct warehouse.duckdb.path, or move the file away: a new one is made."
+    return TargetError(f"warehouse {path} cannot be opened: {said}. Nothing was loaded. {advice}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import struct
 import threading
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
     from cloud_etl.load.redshift.credentials import Login
 
 _CONNECT_SECONDS = 10
+# For TLS, the login and the driver's first questions: a server that takes the connection and then says nothing.
+_OPEN_SECONDS = 30
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _environment = threading.Lock()
 # What the driver lets through when a connection breaks in the middle of a message.
 _BROKEN = (OSError, struct.error, IndexError)
+_SILENT_SECONDS = 60
+_CUT = "the connection was cut while it was opened. Try again"
+_SILENT = f"it took the connection and then said nothing for {_OPEN_SECONDS} s. Try again"
+_TIMED_OUT = re.compile("timed? out")
 _REFUSED_LOGINS = {"28000", "28P01"}
 _PASSING_LOGINS = {"53300", "57P03", "57P01"}
 
@@ -97,8 +105,7 @@ def connect(spec: RedshiftSpec, login: Login, root: Path) -> DriverTransport:
                 ssl=spec.tls.mode != "disable",
                 sslmode="verify-full" if spec.tls.mode == "disable" else spec.tls.mode,
                 application_name="cloud-etl",
-                # The server ends a statement first; this is for a server that has gone silent.
-                timeout=spec.statement_timeout_seconds + 60,
+                timeout=_OPEN_SECONDS,
                 tcp_keepalive=True,
                 tcp_keepalive_idle=60,
                 tcp_keepalive_interval=15,
@@ -106,6 +113,8 @@ def connect(spec: RedshiftSpec, login: Login, root: Path) -> DriverTransport:
             )
     except (DriverError, *_BROKEN) as exc:
         raise _refused(exc, spec, login) from exc
+    # The server ends a statement first; this is for a server that has gone silent.
+    connection._usock.settimeout(spec.statement_timeout_seconds + _SILENT_SECONDS)
     return DriverTransport(connection)
 
 
@@ -123,11 +132,23 @@ def _probe(spec: RedshiftSpec, login: Login) -> None:
             "group, check that it is reachable from this network, or set transport: data_api"
         )
         raise UnreachableError(_unreached(spec, login, advice)) from exc
+    except (ConnectionResetError, ConnectionAbortedError) as exc:
+        raise TemporaryError(_unreached(spec, login, _CUT)) from exc
     except OSError as exc:
         advice = f"{exc.strerror or exc}. Check host and port, and that the cluster is not paused"
         if login.host in ("127.0.0.1", "localhost"):
             advice += "; a local one is started by cloud-etl local up"
         raise UnreachableError(_unreached(spec, login, advice)) from exc
+
+
+def _says_no_to_tls(login: Login) -> bool:
+    """Ask the server itself whether it speaks TLS; one that is gone, or silent, has not said no."""
+    try:
+        with socket.create_connection((login.host, login.port), _CONNECT_SECONDS) as asked:
+            asked.sendall(_SSL_REQUEST)
+            return asked.recv(1) == b"N"
+    except OSError:
+        return False
 
 
 def _unreached(spec: RedshiftSpec, login: Login, advice: str) -> str:
@@ -146,6 +167,9 @@ def _refused(error: Exception, spec: RedshiftSpec, login: Login) -> CloudEtlErro
             "or set tls.ca_file to the certificates of the one who signed it"
         )
     elif "refuses SSL" in text:
+        # The driver says so of a connection that was cut, too.
+        if not _says_no_to_tls(login):
+            return TemporaryError(_unreached(spec, login, _CUT))
         advice = "it speaks no TLS. Only where the network is your own: tls: {mode: disable}"
     elif fault.sqlstate in _REFUSED_LOGINS or "password authentication failed" in text:
         advice = f"it refuses the login ({said(fault)}). Check user and password, or who may log in as that user"
@@ -154,7 +178,7 @@ def _refused(error: Exception, spec: RedshiftSpec, login: Login) -> CloudEtlErro
     elif fault.sqlstate == "3D000":
         advice = f"there is no database {login.database}. Correct warehouse.redshift.database"
     elif fault.is_lost:
-        return TemporaryError(_unreached(spec, login, "it ended the connection while it was opened. Try again"))
+        return TemporaryError(_unreached(spec, login, _SILENT if _TIMED_OUT.search(text) else _CUT))
     else:
         advice = said(fault)
     return TargetError(_unreached(spec, login, advice))
