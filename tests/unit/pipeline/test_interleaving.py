@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_etl.domain.environment import S3Spec
-from cloud_etl.domain.files import FileRef, batch_id
+from cloud_etl.domain.files import FileRef, LoadedFiles, batch_id
 from cloud_etl.domain.run import Batch, LoadRequest, LoadTask, RunContext
 from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import LoadSpec, OutputSpec, PipelineSpec
@@ -112,7 +112,7 @@ class World:
     def _phases(self, run: RunContext, lease: Lease) -> str:
         delivery = Delivery(SPEC, run, self.store, self.loader, lease)
         settle_earlier_runs(lease, delivery)
-        loaded = self.loader.loaded_files("sales")
+        loaded = LoadedFiles.of(self.loader.loaded_files("sales"))
         refs = [FileRef(f"file:///{etag[:3]}", etag[:3], len(etag), etag, None, NOW) for etag in self.files]
         new = tuple(loaded.next(ref) for ref in refs if not loaded.holds(ref))
         if not new:
