@@ -213,7 +213,8 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     ),
     RejectCode.SECOND_TABLE: RejectHelp(
         "Another table begins inside the file: at a repeated header, or below a blank line at records of another width "
-        "or at a header of its own. Its records and all below are rejected.",
+        "or at a header of its own: names where numbers stand above, over rows that hold other things than the first "
+        "records. Its records and all below are rejected.",
         "Split the file: one table, one file.",
         whole_file=True,
     ),

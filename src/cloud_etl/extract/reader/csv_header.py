@@ -45,6 +45,9 @@ def read_head(window: Window, spec: PipelineSpec, seen: SeenHeader) -> Head:
         _leave_above(window, start)
         return Head(Layout(len(spec.schema_)))
     head, end = _match(window, start, spec, seen)
+    if _is_cut(window, end, head, spec):
+        message = "the header is cut by a line end: with the line below it, it names more of the contract's columns"
+        head = Head(Layout(len(head.names), refusal=(RejectCode.BAD_HEADER, message, None)), head.names)
     if head.layout.refusal is None:
         _leave_above(window, start)
         window.leave(Part.HEADER, end - start, window.buffer.count(b"\n", 0, end - start))
@@ -133,6 +136,20 @@ def _match(window: Window, start: int, spec: PipelineSpec, seen: SeenHeader) -> 
         seen.raw, seen.cr_file = window.buffer[start : parsed.next], window.dialect.cr_file
         seen.names, seen.matched = names, matched
     return Head(matched.layout, names, matched.notes), parsed.next
+
+
+def _is_cut(window: Window, end: int, head: Head, spec: PipelineSpec) -> bool:
+    """Whether an accepted header lacks columns that it names once the line below it is taken for its rest."""
+    held = {name for name, _ in head.layout.sources} & set(spec.schema_)
+    if head.layout.refusal is not None or len(held) == len(spec.schema_):
+        return False
+    window.fill(end + 2)
+    below = _parse(window, end) if end < len(window.buffer) else None
+    if not isinstance(below, Parsed):
+        return False
+    first, *rest = (name or "" for name in below.fields)
+    joined = match_header([*head.names[:-1], head.names[-1] + first, *rest], spec)
+    return held < {name for name, _ in joined.layout.sources} & set(spec.schema_)
 
 
 def _search(window: Window, start: int, spec: PipelineSpec) -> Head | None:

@@ -1,9 +1,13 @@
-"""Notice where another table begins inside a file: at a repeated header, or at another header below a blank line."""
+"""Notice where another table begins inside a file: at a repeated header, or at another header below a blank line.
+
+A header of the same width is a row of words as well, so that the rows below it must show that its columns are others.
+"""
 
 from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +23,21 @@ if TYPE_CHECKING:
 
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_RECORDS = 5
-_TABLE_LINES = 3
+# The line below a gap and some of those that follow it.
+_TABLE_LINES = 6
+# So many must be of another width; two of the same one must stand below a header, three where they are words as it is.
+_OTHER_LINES, _BELOW_DIGITS, _BELOW_WORDS = 3, 2, 3
 _OPENING_BYTES = 64
 # One column of words below numbers may be an odd code; two are names.
 _NUMERIC_COLUMNS = 2
 # A file with more gaps than this is double-spaced rather than made of tables.
 _GAPS_LOOKED_AT = 200
 _DIGIT = re.compile(r"\d")
+_NUMBER = re.compile(r"[+-]?[\d., ]*\d[\d., ]*")
+# A name has a letter, and is all text.
+_NAME = re.compile(r"[^\x00-\x1f\x7f]*[^\W\d_][^\x00-\x1f\x7f]*")
+# What stands for a number that is missing.
+_MISSING = frozenset(("", "-", "?", "n/a", "na", "nan", "nil", "none", "null", "missing", "tba", "tbd", "unknown"))
 
 
 class SecondTable:
@@ -123,29 +135,42 @@ class SecondTable:
             if len(below) < _TABLE_LINES and not complete:
                 return int(gap)
             self._gaps += 1
-            if len(below) and self._is_table([self._fields(text, int(lines.starts[number])) for number in below]):
+            # Lines of one table stand below one another; in a double-spaced file none do.
+            together = below[: int(np.argmin(np.append(_are_joined(kinds, below), False))) + 1]
+            rows = [self._fields(text, int(lines.starts[number])) for number in together]
+            if len(rows) > 1 and self._is_table(rows):
                 self._begin(int(below[0]))
                 return int(below[0])
         return last
 
     def _is_table(self, rows: list[list[str | None] | None]) -> bool:
-        """Whether lines below a gap begin another table: of another width, or with a header of their own."""
-        first = rows[0]
-        if first is None or len(first) < 2:
+        """Whether lines below a gap begin another table: all of another width, or with a header of their own."""
+        width = len(rows[0] or ())
+        if width < 2:
             return False
-        if len(first) != self._width:
-            return len(rows) > 1 and all(row is not None and len(row) == len(first) for row in rows)
-        words = [word or "" for word in first]
-        if len(rows) < 2 or not all(words) or len(set(words)) < len(words):
+        if width != self._width:
+            return all(row is not None and len(row) == width for row in rows[:_OTHER_LINES])
+        first, *others = ([cell or "" for cell in row] for row in rows if row is not None and len(row) == width)
+        return len(others) == len(rows) - 1 and self._is_header_of(first, others)
+
+    def _is_header_of(self, names: list[str], rows: list[list[str]]) -> bool:
+        """Whether a row is a header and no record, by the records above it and the rows below it.
+
+        It is when its words are names, none of them a value of its column; when they stand where numbers stand above,
+        twice at least; and when the rows below have words where the records above have numbers, or the other way round.
+        """
+        if len(set(names)) < len(names) or any(_DIGIT.match(name) or not _NAME.fullmatch(name) for name in names):
             return False
-        if any(_DIGIT.match(word) for word in words):
+        above = [[cell or "" for cell in row] for row in self._samples()]
+        columns = list(zip(names, zip(*above, strict=True), zip(*rows, strict=True), strict=True))
+        if any(name.casefold() in _MISSING or name in (*before, *behind) for name, before, behind in columns):
             return False
-        numeric = [
-            word
-            for place, word in enumerate(words)
-            if all(_DIGIT.search(sample[place] or "") for sample in self._samples())
-        ]
-        return len(numeric) >= _NUMERIC_COLUMNS and not any(_DIGIT.search(word) for word in numeric)
+        numeric = [name for name, before, _ in columns if all(map(_DIGIT.search, before))]
+        if len(numeric) < _NUMERIC_COLUMNS or any(map(_DIGIT.search, numeric)):
+            return False
+        numbers_below = any(all(map(_DIGIT.search, behind)) for _, _, behind in columns)
+        enough = len(rows) >= (_BELOW_DIGITS if numbers_below else _BELOW_WORDS)
+        return enough and any(_differ(before, behind) for _, before, behind in columns)
 
     def _samples(self) -> list[list[str | None]]:
         """The first records of the file, by which a header is told from data."""
@@ -160,6 +185,23 @@ class SecondTable:
                     self._sample.append(fields)
                 start = text.find(b"\n", start) + 1
         return self._sample or [[None] * self._width]
+
+
+def _differ(above: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether all values of a column hold digits above and none does below, or none does above and all are numbers."""
+    before, behind = ([cell for cell in cells if cell.casefold() not in _MISSING] for cells in (above, below))
+    if not before or not behind:
+        return False
+    if all(map(_DIGIT.search, before)):
+        return not any(map(_DIGIT.search, behind))
+    return not any(map(_DIGIT.search, before)) and all(map(_NUMBER.fullmatch, behind))
+
+
+def _are_joined(kinds: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of each record but the last, whether no blank line stands between it and the next."""
+    blank = np.concatenate(([0], np.cumsum(kinds == Line.NOTHING)))
+    joined: NDArray[np.bool_] = np.diff(blank[numbers]) == 0
+    return joined
 
 
 def _openings(names: list[str], window: Window) -> list[bytes]:

@@ -129,6 +129,59 @@ def test_a_table_with_its_own_header_of_the_same_width_is_a_second_table(read, l
     assert [line for line, _ in result.codes] == [5, 6, 7]
 
 
+@pytest.mark.parametrize("new_columns", ["ignore", "evolve", "reject"])
+@pytest.mark.parametrize("place", range(1, 13))
+def test_a_header_that_is_cut_by_a_line_end_empties_no_column(read, place, new_columns):
+    schema = {"id": {"type": "integer"}, "name": {"type": "string"}, "price": {"type": "integer"}}
+    header = "id,name,price"
+    good = "id,name\n9,z\n"
+    data = f"{header[:place]}\n{header[place:]}\n1,a,2\n3,b,4\n"
+    result = read([good.encode(), data.encode()], schema, new_columns=new_columns)
+    assert result.values == [(9, "z", None)]
+    assert result.batch.counts[1].records_read == result.batch.counts[1].rejected >= 3
+
+
+PHONES = {name: {"type": "string"} for name in ("name", "phone", "zip")}
+WORDS = [
+    [("Cid", "n/a", "none")],
+    [("Cid", "unlisted", "abroad")],
+    [("Cid", "unlisted", "abroad"), ("Dee", "hidden", "island")],
+    [("Cid", "n/a", "none"), ("Dee", "n/a", "12345"), ("Eve", "n/a", "23456")],
+    [("#c", "a\\", "+"), ("d", "e", "1"), ("f", "g", "2"), ("h", "i", "3")],
+    [("c", "d", "\x7f"), ("d", "e", "1"), ("f", "g", "2"), ("h", "i", "3")],
+]
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("tail", [0, 1, 20])
+@pytest.mark.parametrize("gap", ["\n", "\n\n", "\n\n\n"])
+def test_words_below_a_gap_are_records_where_the_rows_below_go_on_as_above(read, words, tail, gap, limits):
+    rows = [("Ann", "555-1", "12345"), ("Bob", "555-2", "23456")]
+    rows += [*words, *((f"N{number}", f"555-{number}", f"{number:05d}") for number in range(tail))]
+    # Of a double-spaced file every line stands below a gap.
+    lines = ["name,phone,zip", *(",".join(row) for row in rows)]
+    data = (gap.join(lines) if gap != "\n" else "\n".join([*lines[:3], "", *lines[3:]])) + "\n"
+    result = read(data.encode(), PHONES, limits=limits)
+    assert (result.values, result.codes) == (rows, [])
+
+
+@pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
+@pytest.mark.parametrize(
+    "below",
+    [
+        "city,code,area\nRome,3,x\nOslo,4,y\n",
+        "x,a,b\n1,2,3\n4,5,6\n",
+        "city,country,area\nRome,Italy,x\nOslo,Norway,y\nBonn,Germany,z\n",
+    ],
+)
+def test_a_table_whose_columns_hold_something_else_is_a_second_table(read, below, limits):
+    data = b"name,phone,zip\nAnn,555-1,12345\nBob,555-2,23456\n\n" + below.encode()
+    result = read(data, PHONES, limits=limits)
+    assert result.values == [("Ann", "555-1", "12345"), ("Bob", "555-2", "23456")]
+    assert {code for _, code in result.codes} == {"second_table"}
+
+
 @pytest.mark.parametrize("limits", [None, SMALL, ReaderLimits(window_bytes=7, segment_bytes=1)])
 def test_one_odd_code_below_a_gap_is_no_second_table(read, limits):
     schema = {"code": {"type": "string"}, "name": {"type": "string"}}
