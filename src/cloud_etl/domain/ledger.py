@@ -114,7 +114,11 @@ class OutputCount:
 
 @dataclass(frozen=True, slots=True)
 class TableCount:
-    """What the load did to one table; counts are the warehouse's own."""
+    """What the load did to one table; counts are the warehouse's own.
+
+    Attributes:
+        evolved: columns that this batch's files brought beyond the contract, and no batch before them.
+    """
 
     table: str
     output: str
@@ -125,6 +129,7 @@ class TableCount:
     inserted: int
     deleted: int
     rows_after: int
+    evolved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

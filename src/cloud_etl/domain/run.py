@@ -124,12 +124,15 @@ class LoadTask:
 
     Attributes:
         stored_paths: its data files in the store, where they have no copies on this machine.
+        evolved: columns of the publication that its files brought beyond the contract, where the pipeline takes such
+            columns; None where it does not. A table's other columns of that sort are NULL in the rows of the batch.
     """
 
     publication: Publication
     spec: LoadSpec
     keys_are_unique: bool = False
     stored_paths: tuple[RemotePath, ...] = ()
+    evolved: tuple[str, ...] | None = None
 
     @property
     def paths(self) -> tuple[WorkPath, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.files import LoadedFiles
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Protocol
 
-    from cloud_etl.domain.run import LoadRequest
+    from cloud_etl.domain.run import LoadRequest, LoadTask
     from cloud_etl.load.dialect import Dialect
 
     # pipeline, uri, etag, version, size_bytes, identity, batch_id, run_id
@@ -88,9 +88,7 @@ def loaded_by(connection: Rows, run_id: str) -> tuple[LoadedBatch, ...]:
     """What a run loaded, pipeline by pipeline."""
     sql = f"SELECT pipeline, batch_id, files, tables FROM {LEDGER} WHERE run_id = ? ORDER BY loaded_at"
     return tuple(
-        LoadedBatch(
-            str(pipeline), str(batch), int(str(files)), tuple(TableCount(**one) for one in json.loads(str(tables)))
-        )
+        LoadedBatch(str(pipeline), str(batch), int(str(files)), tuple(_count(one) for one in json.loads(str(tables))))
         for pipeline, batch, files, tables in connection.rows(sql, (run_id,))
     )
 
@@ -106,6 +104,32 @@ def loaded_files(connection: Rows, pipeline: str) -> LoadedFiles:
     """What the tables of a pipeline hold of each source file."""
     found = connection.rows(f"SELECT identity FROM {FILES} WHERE pipeline = ?", (pipeline,))
     return LoadedFiles.of(str(identity) for (identity,) in found)
+
+
+def evolved_columns(connection: Rows, pipeline: str, task: LoadTask) -> tuple[str, ...]:
+    """Columns of a table that are there because files brought them, beyond the pipeline's contract.
+
+    Only loads that brought one the first time say so, so that this does not grow with the number of loads.
+    """
+    if task.evolved is None:
+        return ()
+    sql = f"SELECT tables FROM {LEDGER} WHERE pipeline = ? AND strpos(tables, '\"evolved\"') > 0 ORDER BY loaded_at"
+    counts = [_count(one) for (tables,) in connection.rows(sql, (pipeline,)) for one in json.loads(str(tables))]
+    names = [name for one in counts if one.table.lower() == task.spec.table.lower() for name in one.evolved]
+    return tuple(dict.fromkeys(names))
+
+
+def _count(stored: dict[str, object]) -> TableCount:
+    """The counts of a table, as `record` wrote them."""
+    found = TableCount(**stored)  # type: ignore[arg-type]  # written from a TableCount
+    return replace(found, evolved=tuple(found.evolved))
+
+
+def _stored(count: TableCount) -> dict[str, object]:
+    found = asdict(count)
+    if not count.evolved:
+        del found["evolved"]
+    return found
 
 
 def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
@@ -149,7 +173,7 @@ def record(
         LeaseHeldError: a later run has taken the pipeline over.
     """
     claim(connection, request.pipeline, request.fence, request.run_id)
-    counts = json.dumps([asdict(table) for table in tables])
+    counts = json.dumps([_stored(table) for table in tables])
     ledger_row = (request.pipeline, request.batch_id, request.run_id, loaded_at, len(request.files), counts)
     # Casts, because the Redshift Data API sends every value as text.
     places = "?, ?, ?, CAST(? AS TIMESTAMP), CAST(? AS BIGINT), ?"

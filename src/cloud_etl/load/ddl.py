@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,10 @@ _JOINS: dict[frozenset[str], ColumnType] = {
     frozenset({"integer", "bigint"}): ColumnType("bigint"),
 }
 
+# What stands in a default beside function calls: texts, casts, and the digits of types.
+_PLAIN = re.compile(r"'(?:[^']|'')*'|::[a-z ]+|\bcast\b|\w+\(\d+(?:,\s*\d+)?\)", re.IGNORECASE)
+_CALL = re.compile(r'\w"?\s*\(|\b(?:current_\w+|local\w+|sysdate|user|session_user)\b', re.IGNORECASE)
+
 
 def common_type(left: ColumnType, right: ColumnType) -> ColumnType | None:
     """The smallest type that holds every value of both without loss; None where there is none.
@@ -59,6 +64,8 @@ class TableColumn:
 
     Attributes:
         type: None where the contract has no such type.
+        default: the expression that fills it, as the warehouse writes it.
+        is_generated: the warehouse alone fills it; nothing may be written into it.
         width: bytes that a text column holds; None where there is no limit.
     """
 
@@ -66,8 +73,14 @@ class TableColumn:
     native: str
     type: ColumnType | None
     nullable: bool = True
-    has_default: bool = False
+    default: str | None = None
+    is_generated: bool = False
     width: int | None = None
+
+    @property
+    def is_filled_anew(self) -> bool:
+        """Each new row gets a value of its own: a key, a time. A version that copied it would be taken for another."""
+        return self.default is not None and _CALL.search(_PLAIN.sub(" ", self.default)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +102,11 @@ class TablePlan:
     Attributes:
         statements: DDL in order; empty where the table fits already.
         widenings: DDL that makes text columns longer; some warehouses refuse it in a transaction.
-        columns: the output's columns in the type that the table has after the statements.
-        extras: columns of the table that the output lacks, without those of scd2.
+        columns: the output's columns in the type that the table has after the statements, and those that files of
+            earlier batches brought: the batch has no value for them, and NULL is what its rows get.
+        extras: columns of the table that the output lacks and whose values rows keep, without those of scd2.
         required: columns of the output that the table or its mode takes no NULL for.
+        remembered: columns that the table has from files of earlier batches, beyond the contract.
     """
 
     statements: tuple[str, ...]
@@ -99,9 +114,12 @@ class TablePlan:
     extras: tuple[str, ...]
     required: tuple[str, ...]
     widenings: tuple[str, ...] = ()
+    remembered: tuple[str, ...] = ()
 
 
-def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dialect) -> TablePlan:
+def plan_table(
+    spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dialect, remembered: tuple[str, ...] = ()
+) -> TablePlan:
     """Plan the DDL for one output.
 
     Args:
@@ -109,6 +127,7 @@ def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dia
         schema: columns of the output, without lineage.
         table: the table as it is, or None where there is none.
         dialect: the warehouse's words.
+        remembered: columns that the table has from files of earlier batches, beyond the contract.
 
     Raises:
         SchemaEvolutionError: the table cannot take the output without loss; names the ALTER it would take.
@@ -117,7 +136,7 @@ def plan_table(spec: LoadSpec, schema: Schema, table: Table | None, dialect: Dia
     check_output(spec, schema)
     if table is None:
         return _create(spec, schema, dialect)
-    return _evolve(spec, schema, table, dialect)
+    return _evolve(spec, schema, table, dialect, remembered)
 
 
 def check_output(spec: LoadSpec, schema: Schema) -> None:
@@ -169,7 +188,7 @@ def _definition(spec: LoadSpec, column: Column, dialect: Dialect) -> str:
     return f"{quote(column.name)} {dialect.type_name(column)}{options}{'' if column.nullable else ' NOT NULL'}"
 
 
-def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> TablePlan:
+def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect, remembered: tuple[str, ...]) -> TablePlan:
     target = qualified(spec.table)
     statements, widenings, columns = [], [], []
     problems = _missing_columns(spec, schema, table)
@@ -179,6 +198,12 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
             added = _definition(spec, Column(column.name, column.type), dialect)
             statements.append(f"ALTER TABLE {target} ADD COLUMN {added}")
             columns.append(column)
+            continue
+        if found.is_generated:
+            problems.append(
+                f"column {column.name} is filled by the warehouse alone (identity, or generated) and the output has "
+                "it; leave it out with columns"
+            )
             continue
         common = common_type(found.type, column.type) if found.type else None
         wide = Column(column.name, common or column.type, column.nullable)
@@ -196,9 +221,23 @@ def _evolve(spec: LoadSpec, schema: Schema, table: Table, dialect: Dialect) -> T
     kept = {name.lower() for name in schema.names} | (
         {column.name for column in SCD2_COLUMNS} if spec.mode == "scd2" else set()
     )
-    extras = tuple(column.name for column in table.columns if column.name.lower() not in kept)
+    absent = _absent(schema, table, remembered)
+    kept |= {column.name.lower() for column in absent}
+    extras = tuple(column.name for column in table.columns if column.name.lower() not in kept and _stays(spec, column))
     required = required_columns(spec, schema, table)
-    return TablePlan(tuple(statements), tuple(columns), extras, required, tuple(widenings))
+    return TablePlan(tuple(statements), (*columns, *absent), extras, required, tuple(widenings), remembered)
+
+
+def _absent(schema: Schema, table: Table, remembered: tuple[str, ...]) -> list[Column]:
+    """Columns that earlier files brought and the batch lacks: its files have no value there, whatever the table has."""
+    given = {name.lower() for name in schema.names}
+    found = [table.find(name) for name in remembered if schema.columns and name.lower() not in given]
+    return [Column(one.name, one.type) for one in found if one is not None and one.type is not None and one.nullable]
+
+
+def _stays(spec: LoadSpec, column: TableColumn) -> bool:
+    """Whether a row that takes the place of another keeps the value of a column that the output lacks."""
+    return not column.is_generated and not (spec.mode == "scd2" and column.is_filled_anew)
 
 
 def _misfit(column: Column, found: TableColumn, common: ColumnType | None, change: str) -> str:
@@ -229,7 +268,10 @@ def _missing_columns(spec: LoadSpec, schema: Schema, table: Table) -> list[str]:
         f"column {column.name} of the table is NOT NULL without a default and the output lacks it "
         f"(it would take ALTER TABLE {qualified(spec.table)} ALTER COLUMN {quote(column.name)} DROP NOT NULL)"
         for column in table.columns
-        if not column.nullable and not column.has_default and column.name.lower() not in given
+        if not column.nullable
+        and column.default is None
+        and not column.is_generated
+        and column.name.lower() not in given
     ]
     return problems
 

@@ -48,6 +48,8 @@ def load_table(run: Statements, load: TableLoad, run_at: datetime, make_batch: C
     if not plan.columns and not load.exists:
         return TableCount(spec.table, publication.output, spec.mode, publication.rows, 0, 0, 0, 0, 0)
     target = qualified(spec.table)
+    known = {name.lower() for name in plan.remembered}
+    evolved = tuple(name for name in load.task.evolved or () if name.lower() not in known)
     rows_before = run.number(f"SELECT count(*) FROM {target}")
     if plan.columns:
         merge = Merge(target, make_batch(), plan.columns, spec.keys, plan.extras, rows_before, run_at, load.dialect)
@@ -58,5 +60,5 @@ def load_table(run: Statements, load: TableLoad, run_at: datetime, make_batch: C
     rows_after = run.number(f"SELECT count(*) FROM {target}")
     return TableCount(
         spec.table, publication.output, spec.mode, publication.rows,
-        moved.copied, rows_before, moved.inserted, moved.deleted, rows_after,
+        moved.copied, rows_before, moved.inserted, moved.deleted, rows_after, evolved,
     )  # fmt: skip

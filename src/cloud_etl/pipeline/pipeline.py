@@ -150,8 +150,11 @@ class ETLPipeline:
         context = self._step_context(self._parts.spark)
         with self._phase("transform"):
             transformed = DataTransformer(context).run(self._spec, batch)
+            loads = [output.load for output in self._spec.outputs if output.load is not None]
             gate = QualityGate(
-                self._spec.quality, GateContext(context.session, self._run, context.references, context.work)
+                self._spec.quality,
+                GateContext(context.session, self._run, context.references, context.work),
+                tuple(load.table for load in loads if load.mode == "replace"),
             )
             frame = gate.mark(transformed.frame)
             whole = whole_frame_output(self._spec)
@@ -247,7 +250,9 @@ class ETLPipeline:
 
     def _load(self, batch: Batch, published: tuple[Published, ...]) -> None:
         specs = {output.name: output.load for output in self._spec.outputs}
-        tasks = tuple(self._task(one, spec) for one in published if (spec := specs[one.publication.output]) is not None)
+        tasks = tuple(
+            self._task(one, spec, batch) for one in published if (spec := specs[one.publication.output]) is not None
+        )
         run = self._run
         request = LoadRequest(
             run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources, run.fence
@@ -264,10 +269,15 @@ class ETLPipeline:
         _warn_of_replaced_groups(published, result)
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 
-    def _task(self, published: Published, spec: LoadSpec) -> LoadTask:
+    def _task(self, published: Published, spec: LoadSpec, batch: Batch) -> LoadTask:
         """A publication with its files where the loader reads them."""
         publication, store = published.publication, self._parts.store
-        task = LoadTask(publication, spec, any(keys <= set(spec.keys) for keys in published.unique_keys))
+        evolved = None
+        if self._spec.new_columns == "evolve":
+            contract = self._spec.schema_.keys()
+            evolved = tuple(name for name in publication.schema.names if name in set(batch.schema.names) - contract)
+        are_unique = any(keys <= set(spec.keys) for keys in published.unique_keys)
+        task = LoadTask(publication, spec, are_unique, evolved=evolved)
         if len(publication.local_paths) == len(publication.files):
             return task
         if self._parts.loader.reads_local_files:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.quality import CheckResult, ColumnProfile, QualityReport
 from cloud_etl.engines.marked_frame import Fate
 from cloud_etl.errors import DataRefusedError, at
+from cloud_etl.quality.checks.batch import RowCount
 from cloud_etl.quality.measure import Measured, measure
 from cloud_etl.quality.port import BatchCheck, BatchFacts, ComparingCheck, GateContext, RowCheck, Rule
 from cloud_etl.quality.profile import profile
@@ -25,12 +26,20 @@ _SEE_REJECTS = "Nothing was published; `cloud-etl quarantine list` shows the rej
 class QualityGate:
     """Applies the checks of one pipeline to one batch: first `mark`, then the write, then `assess`."""
 
-    def __init__(self, spec: QualitySpec, context: GateContext) -> None:
-        """Store the checks and what they may use."""
+    def __init__(self, spec: QualitySpec, context: GateContext, replaced: Sequence[str] = ()) -> None:
+        """Store the checks and what they may use.
+
+        Args:
+            spec: the checks of the pipeline.
+            context: what they may use.
+            replaced: tables whose rows the batch takes the place of; it must hold a row, unless a check says otherwise.
+        """
         self._spec = spec
         self._context = context
         self._row_checks = tuple(check for check in spec.checks if isinstance(check, RowCheck))
         self._batch_checks = tuple(check for check in spec.checks if isinstance(check, BatchCheck))
+        if replaced and not any(isinstance(check, RowCount) and check.min is not None for check in spec.checks):
+            self._batch_checks += (RowCount.keeping(replaced),)
         self._proven: set[str] = set()
 
     @property

@@ -122,9 +122,11 @@ class Bench:
         placed = tuple(self.warehouse.prepared(task) for task in tasks)
         return LoadRequest(run, pipeline, batch_id([ref]), (ref,), placed, at, RESOURCES)
 
-    def task(self, spec: LoadSpec, columns: Schema, rows: Sequence[Sequence[object]]) -> LoadTask:
+    def task(
+        self, spec: LoadSpec, columns: Schema, rows: Sequence[Sequence[object]], evolved: tuple[str, ...] | None = None
+    ) -> LoadTask:
         """A publication and its table."""
-        return LoadTask(self.publish(columns, rows), spec)
+        return LoadTask(self.publish(columns, rows), spec, evolved=evolved)
 
     def schema(self, **columns: str) -> Schema:
         return schema(**columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -164,6 +165,108 @@ def test_columns_of_types_that_no_contract_has_stay_as_they_are(bench, make_sche
     assert types(bench) == {"id": "integer"}
     with pytest.raises(SchemaEvolutionError, match=r"column token is .* in the table and string in the output"):
         bench.load_rows(SPEC, make_schema(id="integer", token="string"), [(1, "x")])
+
+
+FILES = [
+    {"names": {1: "a", 2: "b"}, "notes": {1: "x", 2: "y"}},
+    {"names": {1: "A", 3: "c"}, "notes": None},
+    {"names": {2: "b", 3: "c"}, "notes": {2: "z", 3: None}},
+    {"names": {1: "A", 2: "B", 4: "d"}, "notes": None},
+]
+DIVISIONS = [(0, 4), (0, 1, 2, 3, 4), (0, 1, 4), (0, 2, 4), (0, 1, 3, 4)]
+
+
+def rows_of(files, mode):
+    """What one run gives to the table: each row holds what its own file holds, the newest of a key without append."""
+    rows = [(key, name, (file["notes"] or {}).get(key)) for file in files for key, name in file["names"].items()]
+    return sorted(rows if mode == "append" else {row[0]: row for row in rows}.values(), key=str)
+
+
+@pytest.mark.parametrize("files", [FILES, FILES[1:] + FILES[:1], FILES[1::-1] + FILES[2:]])
+@pytest.mark.parametrize("mode", ["upsert", "scd2", "append", "replace"])
+def test_an_evolved_column_holds_what_the_rows_file_holds_however_files_fall_into_batches(new_bench, mode, files):
+    spec = LoadSpec(table=TABLE, mode=mode, keys=("id",) if mode in ("upsert", "scd2") else ())
+    for cuts in DIVISIONS:
+        bench = new_bench()
+        for first, last in pairwise(cuts):
+            batch = files[first:last]
+            rows, evolved, columns = rows_of(batch, mode), ("note",), {"id": "integer", "name": "string"}
+            if any(file["notes"] is not None for file in batch):
+                columns["note"] = "string"
+            else:
+                rows, evolved = [row[:2] for row in rows], ()
+            bench.load(bench.request(bench.task(spec, bench.schema(**columns), rows, evolved)))
+        where = " WHERE is_current" if mode == "scd2" else ""
+        found = bench.rows(f"SELECT id, name, note FROM shop.sales{where}")
+        assert sorted(found, key=str) == rows_of(batch if mode == "replace" else files, mode)
+
+
+def test_a_column_of_a_persons_own_is_kept_where_columns_evolve(bench, make_schema):
+    bench.load(bench.request(bench.task(UPSERT, make_schema(id="integer", note="string"), [(1, "x")], ("note",))))
+    bench.warehouse.execute(
+        "ALTER TABLE shop.sales ADD COLUMN owner VARCHAR(16)", "UPDATE shop.sales SET owner = 'me' WHERE id = 1"
+    )
+    bench.load(bench.request(bench.task(UPSERT, make_schema(id="integer", more="string"), [(1, "m")], ("more",))))
+    bench.load(bench.request(bench.task(UPSERT, make_schema(id="integer"), [(1,)], ())))
+    assert bench.rows("SELECT id, note, owner, more FROM shop.sales") == [(1, None, "me", None)]
+    assert [count.evolved for counts in bench.seen for count in counts] == [("note",), ("more",), ()]
+
+
+OWN = {
+    "duckdb": ("CREATE SEQUENCE shop.numbers START 100", "n BIGINT DEFAULT nextval('shop.numbers')",
+               "twice INTEGER GENERATED ALWAYS AS (id * 2)"),
+    "redshift": ("SELECT 1", "n BIGINT IDENTITY(100, 1)", "twice INTEGER DEFAULT 2"),
+}  # fmt: skip
+
+
+def own_table(bench, more=""):
+    before, numbers, twice = OWN[bench.warehouse.name]
+    bench.warehouse.execute(
+        "CREATE SCHEMA shop",
+        before,
+        f"CREATE TABLE shop.sales (id INTEGER, name VARCHAR(16), {numbers}, {twice}{more})",
+    )
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append", "replace"])
+def test_columns_that_the_warehouse_fills_itself_are_left_alone(bench, make_schema, mode):
+    own_table(bench)
+    spec = LoadSpec(table=TABLE, mode=mode, keys=("id",) if mode == "upsert" else ())
+    columns = make_schema(id="integer", name="string")
+    bench.load_rows(spec, columns, [(1, "a"), (2, "b")])
+    before = dict(bench.rows("SELECT id, n FROM shop.sales"))
+    bench.load_rows(spec, columns, [(2, "B"), (3, "c")])
+    bench.load_rows(spec, columns, [(3, "C")])
+    rows = bench.rows("SELECT id, n, twice FROM shop.sales")
+    assert len({number for _, number, _ in rows}) == len(rows)
+    assert all(twice == (row * 2 if bench.warehouse.name == "duckdb" else 2) for row, _, twice in rows)
+    if mode == "upsert":
+        assert {row: number for row, number, _ in rows if row in before} == before
+
+
+def test_a_new_version_gets_a_key_of_its_own(bench, make_schema):
+    own_table(
+        bench, ", valid_from TIMESTAMP, valid_to TIMESTAMP, is_current BOOLEAN, owner VARCHAR(16) DEFAULT 'me(1)'"
+    )
+    spec, columns = LoadSpec(table=TABLE, mode="scd2", keys=("id",)), make_schema(id="integer", name="string")
+    bench.load_rows(spec, columns, [(1, "a"), (2, "b")])
+    bench.warehouse.execute("UPDATE shop.sales SET owner = 'you' WHERE id = 2")
+    bench.load_rows(spec, columns, [(2, "B")])
+    numbers = [number for (number,) in bench.rows("SELECT n FROM shop.sales")]
+    assert len(numbers) == len(set(numbers)) == 3
+    assert bench.rows("SELECT owner FROM shop.sales WHERE id = 2") == [("you",), ("you",)]
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_a_column_that_the_warehouse_alone_fills_is_refused_in_the_output_before_anything_is_copied(
+    bench, make_schema, mode
+):
+    own_table(bench)
+    name = {"duckdb": "twice", "redshift": "n"}[bench.warehouse.name]
+    spec = LoadSpec(table=TABLE, mode=mode, keys=("id",) if mode == "upsert" else ())
+    with pytest.raises(SchemaEvolutionError, match=rf"column {name} is filled by the warehouse alone .* leave it out"):
+        bench.load_rows(spec, make_schema(**{"id": "integer", name: "bigint"}), [(1, 5)])
+    assert bench.rows("SELECT count(*) FROM shop.sales") == [(0,)]
 
 
 DDL = {

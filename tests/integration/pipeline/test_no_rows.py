@@ -81,3 +81,18 @@ def test_a_reference_that_was_never_made_is_named(make: Make) -> None:
     report = make("join: {to: customers, on: cid}", customers="").run(["orders"])
     assert "reference 'customers' does not exist" in (report.pipelines[0].error or "")
     assert "Run customers first" in (report.pipelines[0].error or "")
+
+
+def test_a_file_without_a_record_does_not_empty_a_table_that_it_replaces(make: Make, tmp_path: Path) -> None:
+    project = make('filter: {all: "id > 0"}')
+    pipeline = tmp_path / "pipelines/orders.yaml"
+    pipeline.write_text(pipeline.read_text().replace("mode: upsert, keys: [id]", "mode: replace"))
+    project = Project.open(tmp_path)
+    assert project.run().exit_code == 0
+    (tmp_path / "orders/b.csv").write_text("id,cid\n")
+    (report,) = project.run().pipelines
+    assert "mode replace would leave shop.orders without a row" in (report.error or "")
+    assert rows(tmp_path, "select count(*) from shop.orders") == [(2,)]
+    pipeline.write_text(pipeline.read_text() + "quality: {checks: [{row_count: {min: 0}}]}\n")
+    assert Project.open(tmp_path).run().exit_code == 0
+    assert rows(tmp_path, "select count(*) from shop.orders") == [(0,)]

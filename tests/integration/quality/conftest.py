@@ -78,10 +78,12 @@ class Lab:
         numbered = sql if "_row_id" in sql else f"SELECT row_number() OVER () - 1 AS _row_id, * FROM ({sql})"
         return MarkedFrame(self.table(numbered).withColumn(FATE, F.lit(0)), unique_keys=unique_keys)
 
-    def gate(self, checks: Sequence[Mapping[str, object]], **quality: object) -> QualityGate:
+    def gate(
+        self, checks: Sequence[Mapping[str, object]], replaced: Sequence[str] = (), **quality: object
+    ) -> QualityGate:
         register_families()
         spec = QualitySpec.model_validate({"checks": checks, **quality})
-        return QualityGate(spec, GateContext(self.session, self.run, self.references, self.run.scratch))
+        return QualityGate(spec, GateContext(self.session, self.run, self.references, self.run.scratch), replaced)
 
     def judge(
         self,
@@ -89,10 +91,11 @@ class Lab:
         *checks: Mapping[str, object],
         batch: Batch | None = None,
         history: Sequence[BatchHistory] = (),
+        replaced: Sequence[str] = (),
         **quality: object,
     ) -> Outcome:
         self.made += 1
-        gate = self.gate(checks, **quality)
+        gate = self.gate(checks, replaced, **quality)
         frame = gate.mark(self.frame(sql) if isinstance(sql, str) else sql)
         written = frame.write(self.folder / f"written-{self.made}")
         rows = written.output + sum(step.rows for step in written.steps)

@@ -236,3 +236,18 @@ def test_a_hundred_checks_are_counted_in_one_aggregate(lab):
     report = lab.judge(TEN, *checks).report
     assert [check.rows_failed for check in report.checks] == [1] * 10 + [0] * 90
     assert report.score == 0
+
+
+NONE = "SELECT * FROM (SELECT 1 AS n) WHERE n > 1"
+
+
+@pytest.mark.parametrize("checks", [(), ({"row_count": {"max": 5}},)])
+def test_a_batch_without_a_row_does_not_empty_a_table_that_it_replaces(lab, checks):
+    (refusal,) = lab.judge(NONE, *checks, replaced=("shop.sales",)).report.refusals
+    assert "0 rows, wanted at least 1: mode replace would leave shop.sales without a row" in refusal
+    assert "`row_count: {min: 0}` in quality.checks" in refusal
+
+
+def test_a_batch_without_a_row_may_replace_a_table_where_that_is_written_down(lab):
+    assert lab.judge(NONE, {"row_count": {"min": 0}}, replaced=("shop.sales",)).report.refusals == ()
+    assert lab.judge(NONE).report.refusals == ()

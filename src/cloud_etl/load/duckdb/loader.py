@@ -159,7 +159,7 @@ class Loader:
                 if earlier is not None:
                     return LoadResult(True, earlier, ())
                 bookkeeping.refuse_overlap(session, request)
-                jobs = [plan_job(session, task) for task in request.tasks]
+                jobs = [plan_job(session, task, request.pipeline) for task in request.tasks]
                 counts = tuple(load_job(session, job, request.run_at) for job in jobs)
                 before_commit(counts)
                 insert = partial(session.insert, bookkeeping.FILES)

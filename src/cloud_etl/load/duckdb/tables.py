@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import TargetError
+from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
 from cloud_etl.load.ddl import TablePlan, plan_table
 from cloud_etl.load.dialect import quote
@@ -40,7 +41,7 @@ class Job:
     exists: bool
 
 
-def plan_job(session: Session, task: LoadTask) -> Job:
+def plan_job(session: Session, task: LoadTask, pipeline: str) -> Job:
     """Check the files and the table against the publication; changes nothing.
 
     Raises:
@@ -48,7 +49,8 @@ def plan_job(session: Session, task: LoadTask) -> Job:
         TargetError: the files are not what the publication says.
     """
     table = catalog.describe(session, task.spec.table)
-    plan = plan_table(task.spec, task.publication.schema, table, catalog.DIALECT)
+    remembered = bookkeeping.evolved_columns(session, pipeline, task)
+    plan = plan_table(task.spec, task.publication.schema, table, catalog.DIALECT, remembered)
     with translated(f"reading the files of {task.publication.output}"):
         file_columns = catalog.file_columns(session, task.paths)
     if task.paths:

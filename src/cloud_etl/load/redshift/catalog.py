@@ -41,5 +41,5 @@ def _column(row: tuple[object, ...]) -> TableColumn:
     is_nullable = str(nullable).upper() in ("YES", "TRUE", "1")
     return TableColumn(
         str(name), shown if type_ and type_.kind in ("string", "decimal") else str(native), type_, is_nullable,
-        default is not None, width if is_text else None,
+        None if default is None else str(default), str(default).startswith('"identity"'), width if is_text else None,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import CloudEtlError, TargetError, TemporaryError
+from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import is_keyed, refuse_doubled_keys
 from cloud_etl.load.ddl import Table, TablePlan, check_output, plan_table, required_columns
 from cloud_etl.load.dialect import quote
@@ -117,7 +118,8 @@ def _plan(session: Session, output: Output, table: Table | None, spec: RedshiftS
     task = output.stored
     longest = {fold(name): length for name, length in output.files.longest.items()}
     dialect = RedshiftDialect(longest, spec.varchar_headroom)
-    plan = plan_table(task.spec, task.publication.schema, table, dialect)
+    remembered = bookkeeping.evolved_columns(session, pipeline, task) if table is not None else ()
+    plan = plan_table(task.spec, task.publication.schema, table, dialect, remembered)
     if plan.statements and table is None:
         plan = without_schema(session, task.spec.table, plan)
     return Job(output, dialect, plan, table is not None, staging_of(spec, task, output.number, pipeline))
@@ -146,7 +148,11 @@ def load_job(session: Session, job: Job, run_at: datetime) -> TableCount:
 def _batch(session: Session, job: Job) -> str:
     """The staged rows in the table's types: the staging table itself where no value changes its type."""
     kinds = {fold(column.name): column.type for column in job.output.files.columns}
-    values = [_converted(column, str(kinds.get(column.name, column.type))) for column in job.plan.columns]
+    given = set(job.task.publication.schema.names)
+    values = [
+        _converted(column, str(kinds.get(column.name, column.type))) if column.name in given else _missing(column)
+        for column in job.plan.columns
+    ]
     if not any(value.changes for value in values):
         return job.staging.name
     query = f"SELECT {', '.join(value.sql for value in values)} FROM {job.staging.name}"
@@ -161,6 +167,10 @@ def _batch(session: Session, job: Job) -> str:
 class _Value:
     sql: str
     changes: bool
+
+
+def _missing(column: Column) -> _Value:
+    return _Value(f"CAST(NULL AS {RedshiftDialect().type_name(column)}) AS {quote(column.name)}", True)
 
 
 def _converted(column: Column, kind: str) -> _Value:

@@ -6,13 +6,13 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
 from cloud_etl.engines.marked_frame import column
 from cloud_etl.quality.port import BatchCheck, BatchFacts, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import Column
 
@@ -23,11 +23,16 @@ _SPAN = re.compile(r"(\d+)\s*(minute|hour|day|week)s?")
 
 
 class RowCount(BatchCheck):
-    """The number of accepted rows lies between two bounds, both allowed."""
+    """The number of accepted rows lies between two bounds, both allowed.
+
+    Where an output has `load.mode: replace` and no row_count names a `min`, at least 1 is wanted: a header without
+    records, or a batch of which nothing came through, would empty the table. `row_count: {min: 0}` allows that.
+    """
 
     kind: ClassVar[str] = "row_count"
     min: int | None = Field(None, ge=0, description="Fewest rows allowed.")
     max: int | None = Field(None, ge=0, description="Most rows allowed.")
+    _hint: str = PrivateAttr("")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -37,6 +42,16 @@ class RowCount(BatchCheck):
             raise ValueError(f"row_count: min {self.min} is above max {self.max}")
         return self
 
+    @classmethod
+    def keeping(cls, replaced: Sequence[str]) -> RowCount:
+        """At least one row: the check of pipelines whose batches take the place of all rows of tables."""
+        check = cls(min=1, name="row_count.replace")
+        check._hint = (
+            f"mode replace would leave {' and '.join(replaced)} without a row. Where that is meant, write "
+            "`row_count: {min: 0}` in quality.checks"
+        )
+        return check
+
     def judge(self, facts: BatchFacts) -> Verdict:
         """Compare the rows in the footers with the bounds."""
         wanted = [
@@ -44,7 +59,8 @@ class RowCount(BatchCheck):
         ]
         low = self.min is not None and facts.rows < self.min
         high = self.max is not None and facts.rows > self.max
-        return Verdict(not (low or high), f"{facts.rows:,} rows, wanted {' and '.join(wanted)}")
+        why = f": {self._hint}" if low and self._hint else ""
+        return Verdict(not (low or high), f"{facts.rows:,} rows, wanted {' and '.join(wanted)}{why}")
 
 
 def _span(value: object) -> object:
