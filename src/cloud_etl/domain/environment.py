@@ -61,6 +61,11 @@ class EngineSpec(SpecModel):
         "Spark's catalog, and what programs and Java give. Whoever writes a pipeline then reads all that the run can.",
     )
     event_log: str | None = Field(None, description="Spark alone: folder that takes Spark's event log; none without.")
+    shared_host: Literal["warn", "refuse", "allow"] = Field(
+        "warn",
+        description="What a run does where the engine's port cannot be closed to other users of the machine, which is "
+        "everywhere but on Linux: warn when there are any, refuse, or allow without a word.",
+    )
 
     @field_validator("config")
     @classmethod

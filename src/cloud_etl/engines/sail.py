@@ -1,14 +1,15 @@
-"""Sail: a Spark Connect server in Rust, inside this process; no JVM."""
+"""Sail: a Spark Connect server in Rust, inside this process and for this process alone; no JVM."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cloud_etl import interrupts
 from cloud_etl.domain.resources import Resources, bytes_of
-from cloud_etl.engines.dialect import remember_sail
+from cloud_etl.engines.dialect import remember_sail, speak_connect
 from cloud_etl.engines.failures import quiet_client
+from cloud_etl.engines.gate import Gate, GateError, can_close
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Engine:
         self._cores = cores
         self._scratch = scratch
         self._server: SparkConnectServer | None = None
+        self._gate: Gate | None = None
         self._session: SparkSession | None = None
 
     def start(self) -> SparkSession:
@@ -54,8 +56,14 @@ class Engine:
         try:
             self._server = SparkConnectServer("127.0.0.1", 0)
             self._server.start(background=True)
-            self._session = _connect(self._server)
+            self._session = self._connected(self._server)
             remember_sail(self._session)
+        except GateError as exc:
+            self.stop()
+            raise EngineError(
+                f"the sail engine was stopped: {exc}. Nothing was read. Sail asks nobody for a key: find out who "
+                "reaches for its port on this machine, then run again."
+            ) from exc
         except (OSError, RuntimeError, PySparkException) as exc:
             self.stop()
             raise EngineError(
@@ -76,15 +84,28 @@ class Engine:
         """Stop session and server; calling it twice is harmless."""
         session, self._session = self._session, None
         server, self._server = self._server, None
+        gate, self._gate = self._gate, None
         try:
             if session is not None:
                 # After Ctrl-C the server may be gone before its session: nothing is lost by that.
                 with quiet_client():
                     session.stop()
         finally:
+            if gate is not None:
+                gate.close()
             # Its end would wait for the query that was abandoned; here it ends with the process.
             if server is not None and server.running and not interrupts.requested():
                 server.stop()
+
+    def _connected(self, server: SparkConnectServer) -> SparkSession:
+        address = server.listening_address
+        if address is None:
+            raise RuntimeError("the server has no address")
+        if not can_close():
+            return _connect(f"{address[0]}:{address[1]}")
+        # Before anything else: until then the port answers everybody.
+        self._gate = Gate(address[1])
+        return _connect(self._gate.target)
 
 
 def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
@@ -109,15 +130,26 @@ def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
     }
 
 
-def _connect(server: SparkConnectServer) -> SparkSession:
-    from pyspark.sql import SparkSession
+def _connect(target: str) -> SparkSession:
+    import grpc  # type: ignore[import-untyped]  # grpc has no types
+    from pyspark.sql.connect.client import ChannelBuilder
     from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
 
-    address = server.listening_address
-    if address is None:
-        raise RuntimeError("the server has no address")
-    builder = SparkSession.builder.remote(f"sc://127.0.0.1:{address[1]}")
-    session: SparkSession = builder.create()
+    class Channel(ChannelBuilder):
+        """A channel to any address that gRPC knows; PySpark's own builder takes TCP alone."""
+
+        @property
+        def host(self) -> str:
+            return target
+
+        def toChannel(self) -> grpc.Channel:  # noqa: N802 - PySpark's name
+            return self._insecure_channel(target)
+
+    speak_connect()
+    # It is what `SparkSession.builder.remote` makes, and has every method of its namesake.
+    made = ConnectSession.builder.channelBuilder(Channel()).create()  # type: ignore[arg-type]  # it takes any builder
+    session = cast("SparkSession", made)
     # The server is in this process: when it does not answer it is dead, and ten minutes of retries tell no more.
     session.client.set_retry_policies([DefaultPolicy(max_retries=3, initial_backoff=50, max_backoff=500)])
     session.conf.set("spark.sql.session.timeZone", "UTC")

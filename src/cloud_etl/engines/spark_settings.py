@@ -113,6 +113,9 @@ def context_settings(spec: EngineSpec, master: Master, scratch: Path) -> dict[st
         "spark.hadoop.parquet.compression.codec.zstd.level": "1",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     }
+    if master.is_local:
+        # Any user of this machine reaches the driver's ports, which unpack Java objects. The secret is made in the JVM.
+        settings |= {"spark.authenticate": "true", "spark.network.crypto.enabled": "true"}
     if master.is_here:
         settings |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
         settings |= {"spark.local.dir": str(scratch / "spill")}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,9 @@ from cloud_etl.domain.resources import MIB, Resources, bytes_of
 from cloud_etl.engines.machine import Machine, bound_libraries, engine_within, resources_of
 from cloud_etl.engines.s3a import s3a_jars, s3a_settings
 from cloud_etl.engines.spark_manager import SparkManager
+from cloud_etl.pipeline.shared_host import look_at_host
 from cloud_etl.pipeline.work_area import SCRATCH, WorkArea, find_work_area
-from cloud_etl.pipeline.work_folder import work_folder
+from cloud_etl.pipeline.work_folder import private_base, work_folder
 from cloud_etl.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -71,9 +70,10 @@ class Wiring:
         """
         environment, root = self._project.environment, self._project.root
         store = open_store(self._project)
+        look_at_host(environment.engine)
         resources = resources_of(environment.engine, Machine.here())
         bound_libraries(resources)
-        base = Path(tempfile.gettempdir()) / _own_name() if read_only else _scratch(environment.scratch, root, store)
+        base = private_base() if read_only else _scratch(environment.scratch, root, store)
         loader = self._stack.enter_context(open_loader(self._project, resources, read_only=read_only))
         scratch = self._stack.enter_context(work_folder(base))
         engine = engine_within(_anchored(environment.engine, root), resources)
@@ -112,11 +112,7 @@ def _scratch(configured: str | None, root: Path, store: ObjectStore) -> Path:
     if configured is not None and "://" not in configured:
         return (root / configured).resolve()
     local = store.local_path(SCRATCH)
-    return local if local is not None else Path(tempfile.gettempdir()) / _own_name()
-
-
-def _own_name() -> str:
-    return f"cloud-etl-{os.getuid()}"
+    return local if local is not None else private_base()
 
 
 def _within(warehouse: WarehouseSpec, resources: Resources) -> WarehouseSpec:

@@ -94,6 +94,12 @@ def test_local_spark_listens_on_the_loopback_alone_and_has_no_ui(tmp_path):
     assert "spark.driver.bindAddress" not in context_settings(EngineSpec(), master("yarn"), Path("/x"))
 
 
+def test_local_spark_asks_for_a_secret_at_its_ports(tmp_path):
+    made = context_settings(EngineSpec(name="spark"), master(None), tmp_path)
+    assert made["spark.authenticate"] == made["spark.network.crypto.enabled"] == "true"
+    assert not any("secret" in name for name in made), "a secret in the settings would be on the command line"
+
+
 def test_settings_of_the_user_are_written_as_spark_takes_them():
     assert as_text({"spark.a": True, "spark.b": 3, "spark.c": "x"}) == {
         "spark.a": "true",

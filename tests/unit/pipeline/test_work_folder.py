@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cloud_etl.errors import TargetError
-from cloud_etl.pipeline.work_folder import remove_left_behind, work_folder
+from cloud_etl.pipeline.work_folder import private_base, remove_left_behind, work_folder
 
 HOLD = """
 import sys, time
@@ -64,8 +64,8 @@ def test_a_living_process_keeps_its_folder_and_a_killed_one_loses_it(tmp_path: P
 
 def test_a_folder_that_has_no_lock_yet_is_left_until_it_is_old(tmp_path: Path) -> None:
     young, old = tmp_path / "run-young", tmp_path / "run-old"
-    young.mkdir()
-    old.mkdir()
+    young.mkdir(0o700)
+    old.mkdir(0o700)
     hour_ago = time.time() - 3600
     os.utime(old, (hour_ago, hour_ago))
     remove_left_behind(tmp_path)
@@ -85,3 +85,82 @@ def test_a_base_that_is_a_file_is_an_error_that_names_it(tmp_path: Path) -> None
         work_folder(tmp_path / "scratch"),
     ):
         pass
+
+
+def aged(folder: Path) -> Path:
+    hour_ago = time.time() - 3600
+    os.utime(folder, (hour_ago, hour_ago))
+    return folder
+
+
+def test_folders_that_no_run_made_are_never_removed(tmp_path: Path) -> None:
+    """They have the name of a run's folder, no living process and every other reason to stay."""
+    base, elsewhere = tmp_path / "scratch", tmp_path / "elsewhere"
+    base.mkdir()
+    with_files, open_to_all = base / "run-results", base / "run-shared"
+    with_files.mkdir(0o700)
+    (with_files / "notes.txt").write_text("mine")
+    open_to_all.mkdir(0o755)
+    elsewhere.mkdir(0o700)
+    (elsewhere / "cloud-etl.lock").touch()
+    (base / "run-link").symlink_to(elsewhere)
+    with_linked_lock = base / "run-linked"
+    with_linked_lock.mkdir(0o700)
+    (with_linked_lock / "cloud-etl.lock").symlink_to(elsewhere / "cloud-etl.lock")
+    for folder in (with_files, open_to_all, with_linked_lock):
+        aged(folder)
+    before = sorted(base.iterdir())
+    remove_left_behind(base)
+    assert sorted(base.iterdir()) == before
+    assert (elsewhere / "cloud-etl.lock").exists()
+
+
+def test_a_link_in_the_place_of_the_temporary_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / f"cloud-etl-{os.getuid()}").symlink_to(victim)
+    with pytest.raises(TargetError, match="no folder of this user"):
+        private_base()
+    assert list(victim.iterdir()) == []
+
+
+def test_the_temporary_folder_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert private_base().stat().st_mode & 0o777 == 0o700
+    private_base().chmod(0o777)
+    assert private_base().stat().st_mode & 0o777 == 0o700
+
+
+def test_a_base_that_every_user_may_change_is_refused(tmp_path: Path) -> None:
+    base = tmp_path / "open"
+    base.mkdir()
+    base.chmod(0o777)
+    with pytest.raises(TargetError, match="every user"), work_folder(base):
+        pass
+    base.chmod(0o1777)
+    with work_folder(base) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of another user")
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_that_another_user_made_where_all_may_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, linked: bool
+) -> None:
+    tmp_path.chmod(0o1777)
+    planted = tmp_path / f"cloud-etl-{os.getuid()}"
+    if linked:
+        (tmp_path / "target").mkdir()
+        planted.symlink_to(tmp_path / "target")
+    else:
+        planted.mkdir()
+    os.chown(planted, 65534, 65534, follow_symlinks=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(TargetError, match="no folder of this user"):
+        private_base()
+    with pytest.raises(TargetError, match="made by user 65534"), work_folder(planted):
+        pass
+    assert list(planted.iterdir()) == []
