@@ -65,6 +65,8 @@ class RejectCode(StrEnum):
     NO_RECORD = "no_record"
     CORRUPT_STREAM = "corrupt_stream"
     CORRUPT_FILE = "corrupt_file"
+    UNREADABLE_COLUMN = "unreadable_column"
+    ENCRYPTED_FILE = "encrypted_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,16 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     RejectCode.CORRUPT_FILE: RejectHelp(
         "The file is not the declared format, or is damaged; nothing of it was staged. It counts as one record.",
         "Deliver the file again.",
+        whole_file=True,
+    ),
+    RejectCode.UNREADABLE_COLUMN: RejectHelp(
+        "A column of the Parquet file is of a type that no type of the contract can hold; the message names both.",
+        "Write the column in another type, or take it out of the contract.",
+        whole_file=True,
+    ),
+    RejectCode.ENCRYPTED_FILE: RejectHelp(
+        "The Parquet file, or some of its columns, is encrypted; nothing of it was staged. It counts as one record.",
+        "Deliver the file without encryption; keys are not taken.",
         whole_file=True,
     ),
 }

@@ -12,7 +12,7 @@ from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
 from cloud_etl.extract.reader.json_source import JsonTask, cut_json
-from cloud_etl.extract.reader.parquet_source import ParquetTask, cut_parquet
+from cloud_etl.extract.reader.parquet.source import ParquetTask, cut_parquet
 from cloud_etl.extract.reader.stage import Task
 from cloud_etl.extract.reader.streams import UndecodableError
 

@@ -49,13 +49,14 @@ class TextRows:
         columns: staged column to its texts, null where missing; a column that the files lack is not in it. One that
             has the contract's type already is taken as it is.
         raw: the text of the record behind a row, in UTF-8.
-        typed_source: the texts were printed from typed values, so a text that does not fit is a lossy cast.
+        held: where the texts were printed from typed values, column to its type in the file: then a text that does not
+            fit is a lossy cast.
     """
 
     columns: Mapping[str, pa.ChunkedArray]
     origins: Origins
     raw: RawText
-    typed_source: bool = False
+    held: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,8 @@ class Caster:
                 faulty[name] = np.logical_or.reduce(found)
         arrays.update((name, column) for name, column in texts.items() if name not in arrays)
         faults = self._explain(texts, faulty) if faulty else []
-        if rows.typed_source:
-            faults = [_as_lossy(fault) for fault in faults]
+        if rows.held is not None:
+            faults = [_as_lossy(fault, rows.held) for fault in faults]
         return pa.table(arrays), faults
 
     def _text(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -177,8 +177,11 @@ class Caster:
             yield row, RejectCode.MISSING_VALUE if text is None else codes[text]
 
 
-def _as_lossy(fault: Fault) -> Fault:
-    return fault if fault.code is RejectCode.MISSING_VALUE else replace(fault, code=RejectCode.LOSSY_CAST)
+def _as_lossy(fault: Fault, held: Mapping[str, str]) -> Fault:
+    if fault.code is RejectCode.MISSING_VALUE:
+        return fault
+    message = f"{fault.message}; in the file {fault.column} is {held[fault.column]}"
+    return replace(fault, code=RejectCode.LOSSY_CAST, message=message)
 
 
 def _broken(spec: ColumnSpec, text: pa.ChunkedArray | None, value: pa.ChunkedArray) -> NDArray[np.bool_] | None:

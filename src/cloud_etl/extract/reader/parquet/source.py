@@ -11,11 +11,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cloud_etl.domain.rejects import RejectCode
+from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
 from cloud_etl.extract.reader.header import match_header
-from cloud_etl.extract.reader.parquet_columns import column_of, row_text
+from cloud_etl.extract.reader.parquet.columns import Loss, column_of
+from cloud_etl.extract.reader.parquet.damage import damage_of
+from cloud_etl.extract.reader.parquet.int96 import Int96Columns
+from cloud_etl.extract.reader.parquet.kinds import refusal_of
+from cloud_etl.extract.reader.parquet.raw import row_text
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
 from cloud_etl.extract.reader.streams import Encoding
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
@@ -32,9 +37,9 @@ class ParquetCut:
     Attributes:
         columns: the columns that the contract names, in its types or as text; without the rows that are lost.
         rows: the rows as they stand in the file.
-        sources: column to its place in the rows.
+        held: column to its type in the file, in words.
         kept: which of the rows are in the columns, ascending.
-        lost: rows with a value that no type of the contract can hold, and the first such column.
+        lost: rows with a value that nothing in the contract can hold: the first such column, and why.
         first: number of the first row in its file, from 1.
         refusal: set where every row is refused: code, message and column.
     """
@@ -43,8 +48,8 @@ class ParquetCut:
     columns: Mapping[str, pa.Array]
     rows: pa.RecordBatch
     kept: NDArray[np.int64]
-    lost: Mapping[int, str]
-    sources: Mapping[str, int]
+    lost: Mapping[int, tuple[str, Loss]]
+    held: Mapping[str, str]
     first: int
     stored_bytes: int
     refusal: tuple[RejectCode, str, str | None] | None
@@ -67,7 +72,8 @@ class ParquetCut:
     @property
     def key(self) -> Hashable:
         """Rows with the same columns in the same types can share a task."""
-        return self.refusal, tuple((name, str(column.type)) for name, column in self.columns.items())
+        types = tuple((name, str(column.type)) for name, column in self.columns.items())
+        return self.refusal, types, tuple(self.held.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class ParquetTask:
             cut = self.cuts[place]
             return row_text(cut.rows.slice(int(cut.kept[row - int(before[place])]), 1))
 
-        return TextRows(columns, origins, raw, typed_source=True), [_lost(cut) for cut in self.cuts if cut.lost]
+        return TextRows(columns, origins, raw, held=self.cuts[0].held), [_lost(cut) for cut in self.cuts if cut.lost]
 
     def files(self) -> Mapping[int, tuple[FilePlace, Encoding]]:
         """The files they come from, by index."""
@@ -108,14 +114,10 @@ def _refused(cut: ParquetCut) -> FileRejects:
 
 
 def _lost(cut: ParquetCut) -> FileRejects:
-    rejects = []
-    for row, column in cut.lost.items():
-        held = cut.rows.schema.field(cut.sources[column]).type
-        text = pa.types.is_string(held) or pa.types.is_large_string(held) or pa.types.is_dictionary(held)
-        text = text or pa.types.is_binary(held)
-        code = RejectCode.INVALID_ENCODING if text else RejectCode.LOSSY_CAST
-        message = f"{column} is not UTF-8" if text else f"{column} holds a value that its type in the contract cannot"
-        rejects.append(Reject(cut.first + row, 0, row_text(cut.rows.slice(row, 1)), code, message, column))
+    rejects = [
+        Reject(cut.first + row, 0, row_text(cut.rows.slice(row, 1)), code, f"{column} {saying}", column)
+        for row, (column, (code, saying)) in cut.lost.items()
+    ]
     return FileRejects(cut.file, _UTF8, rejects)
 
 
@@ -125,39 +127,57 @@ def cut_parquet(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> 
     Raises:
         SourceError: the file is not on this machine.
     """
+    path = account.file.path
     try:
-        with pq.ParquetFile(account.file.path) as file:
+        # Times of the old kind are completed by a second look, see there.
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit="s") as file:
             yield from _cut(account, file, spec, min(_BATCH_ROWS, max(1, window_bytes // _ROW_BYTES)))
     except FileNotFoundError as exc:
         raise SourceError(f"{account.file.ref.uri}: its local copy is gone; nothing was staged, run again") from exc
     except (pa.ArrowException, OSError, ValueError, OverflowError) as exc:
-        message = f"not a Parquet file that can be read, or a column of a type that cannot: {type(exc).__name__}"
-        account.damage = (RejectCode.CORRUPT_FILE, message)
+        account.damage = damage_of(path, exc)
 
 
 def _cut(account: FileAccount, file: pq.ParquetFile, spec: PipelineSpec, batch_rows: int) -> Iterator[ParquetCut]:
     matched = match_header(file.schema_arrow.names, spec)
     account.notes = matched.notes
+    sources = matched.layout.sources
+    refusal = matched.layout.refusal or _column_refusal(file, sources, spec)
+    int96 = Int96Columns(file, account.file.path)
+    held = {name: int96.shown(file.schema_arrow.field(place)) for name, place in sources}
     total = max(file.metadata.num_rows, 1)
     done = 0
-    sources = dict(matched.layout.sources)
-    for rows in file.iter_batches(batch_size=batch_rows):
+    for rows in int96.complete(file.iter_batches(batch_size=batch_rows), batch_rows):
         first, done = done + 1, done + rows.num_rows
-        columns, kept, lost = _columns(rows, matched.layout.sources, spec)
+        columns, kept, lost = _columns(rows, sources if refusal is None else (), spec, held)
         stored = account.file.ref.size_bytes * done // total
-        yield ParquetCut(account.place, columns, rows, kept, lost, sources, first, stored, matched.layout.refusal)
+        yield ParquetCut(account.place, columns, rows, kept, lost, held, first, stored, refusal)
+
+
+def _column_refusal(
+    file: pq.ParquetFile, sources: Sequence[tuple[str, int]], spec: PipelineSpec
+) -> tuple[RejectCode, str, str | None] | None:
+    """The first column that the contract names and nothing in it can take."""
+    leaves = {leaf.path: str(leaf.logical_type) for leaf in map(file.schema.column, range(len(file.schema)))}
+    for name, place in sources:
+        field = file.schema_arrow.field(place)
+        wanted = spec.schema_[name].type if name in spec.schema_ else ColumnType("string")
+        saying = refusal_of(field, leaves.get(field.name, "None"), wanted)
+        if saying is not None:
+            return RejectCode.UNREADABLE_COLUMN, f"column {name} {saying}", name
+    return None
 
 
 def _columns(
-    rows: pa.RecordBatch, sources: Sequence[tuple[str, int]], spec: PipelineSpec
-) -> tuple[dict[str, pa.Array], NDArray[np.int64], dict[int, str]]:
+    rows: pa.RecordBatch, sources: Sequence[tuple[str, int]], spec: PipelineSpec, held: Mapping[str, str]
+) -> tuple[dict[str, pa.Array], NDArray[np.int64], dict[int, tuple[str, Loss]]]:
     """The contract's columns of the rows that are whole, which these are, and the others with their first fault."""
     columns = {}
-    lost: dict[int, str] = {}
+    lost: dict[int, tuple[str, Loss]] = {}
     for name, place in sources:
-        columns[name], mask = column_of(rows.column(place), spec.schema_.get(name))
-        for row in np.flatnonzero(mask).tolist() if mask is not None else ():
-            lost.setdefault(row, name)
+        columns[name], losses = column_of(rows.column(place), spec.schema_.get(name), held[name])
+        for row, loss in losses.items():
+            lost.setdefault(row, (name, loss))
     kept = np.delete(np.arange(rows.num_rows, dtype=np.int64), list(lost))
     if lost:
         columns = {name: column.take(pa.array(kept)) for name, column in columns.items()}

@@ -1,0 +1,1 @@
+"""Parquet files, read column by column into the types of the contract."""
