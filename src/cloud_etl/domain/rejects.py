@@ -62,6 +62,7 @@ class RejectCode(StrEnum):
     BAD_HEADER = "bad_header"
     SECOND_TABLE = "second_table"
     WRONG_ENCODING = "wrong_encoding"
+    WRONG_COMPRESSION = "wrong_compression"
     NO_RECORD = "no_record"
     CORRUPT_STREAM = "corrupt_stream"
     CORRUPT_FILE = "corrupt_file"
@@ -223,6 +224,12 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     RejectCode.WRONG_ENCODING: RejectHelp(
         "The file begins with the byte order mark of another encoding than the declared one.",
         "Set the encoding, for example utf-16.",
+        whole_file=True,
+    ),
+    RejectCode.WRONG_COMPRESSION: RejectHelp(
+        "The file is packed in another way than its name or source.compression says: a gzip file named .csv, or plain "
+        "text named .gz. Nothing of it was staged. It counts as one record.",
+        "Rename it, or set source.compression, as the message says; then deliver it again.",
         whole_file=True,
     ),
     RejectCode.NO_RECORD: RejectHelp(

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import CloudEtlError
-from cloud_etl.extract.reader.streams import CorruptStreamError, WrongEncodingError, compression_of, open_text
+from cloud_etl.extract.reader.streams import (
+    CorruptStreamError,
+    WrongCompressionError,
+    WrongEncodingError,
+    compression_of,
+    open_text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +33,7 @@ def estimate_rows(store: ObjectStore, file: FileRef, source: SourceSpec) -> int 
     try:
         path = store.local_path(file.key)
         return None if path is None else _rows(path, file, source)
-    except (OSError, CloudEtlError, CorruptStreamError, WrongEncodingError):
+    except (OSError, CloudEtlError, CorruptStreamError, WrongCompressionError, WrongEncodingError):
         return None
 
 

@@ -12,7 +12,7 @@ from cloud_etl.extract.reader.csv_header import Head, read_head
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import Piece
-from cloud_etl.extract.reader.streams import CorruptStreamError, open_text
+from cloud_etl.extract.reader.streams import CorruptStreamError, WrongCompressionError, open_text
 from cloud_etl.extract.reader.windows import Window
 
 
@@ -42,7 +42,7 @@ def cut_slice(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> It
                 yield piece
             account.notes = file.notes
             account.text = window.tally.count(stream.text_bytes, window.lent_bytes)
-    except CorruptStreamError as exc:
+    except (CorruptStreamError, WrongCompressionError) as exc:
         raise NeedsWholeFileError from exc
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cloud_etl.domain.rejects import RejectCode
@@ -46,7 +47,9 @@ class SeenHeader:
 
 
 def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
-    """Find each column of the contract in a header: by its exact name, else without case and outer blanks.
+    """Find each column of the contract in a header: by its exact name, else by one that reads the same.
+
+    That is without case, outer blanks, characters without a width, and the kinds of blanks and composition in Unicode.
 
     Returns:
         A layout; its refusal says why, where the header does not fit the contract.
@@ -68,15 +71,18 @@ def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
         if places:
             found[column] = places[0]
             if not exact:
-                notes.append(f"column {column} was taken from {names[places[0]]!r}")
+                odd = _code_points(names[places[0]], wanted)
+                notes.append(f"column {column} was taken from {names[places[0]]!r}{f' ({odd})' if odd else ''}")
     if not found:
         message = "the first record names none of the contract's columns; check delimiter, quote, encoding and header"
+        message += "".join(_alike(column, names) for column in list(spec.schema_)[:_SHOWN])
         return _refused(width, RejectCode.HEADER_MISMATCH, message)
     missing = [column for column in spec.schema_ if column not in found]
     if lacking := [column for column in missing if _needed(spec.schema_[column])]:
         message = f"the file lacks required columns: {', '.join(lacking[:_SHOWN])}"
+        message += "".join(_alike(column, names) for column in lacking[:_SHOWN])
         return _refused(width, RejectCode.MISSING_COLUMN, message, lacking[0])
-    notes += [f"column {column} is not in the file" for column in missing]
+    notes += [f"column {column} is not in the file{_alike(column, names)}" for column in missing]
     return _with_extras(names, found, notes, spec)
 
 
@@ -135,7 +141,36 @@ def _needed(column: ColumnSpec) -> bool:
 
 
 def _folded(name: str) -> str:
+    """What is left of a name where all is taken away that nobody sees; most are ASCII."""
+    if not name.isascii():
+        kinds = [(char, unicodedata.category(char)) for char in name]
+        name = "".join(" " if kind == "Zs" else char for char, kind in kinds if kind != "Cf")
+        return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
     return name.strip().casefold()
+
+
+def _code_points(name: str, wanted: Iterable[str]) -> str:
+    """The characters beyond ASCII by which a name and the one that is looked for differ."""
+    known = set("".join(wanted))
+    here = [char for char in dict.fromkeys(name) if not char.isascii() and char not in known]
+    lacking = [char for char in sorted(known - set(name)) if not char.isascii()]
+    parts = [(word, chars[:_SHOWN]) for word, chars in (("with", here), ("without", lacking)) if chars]
+    return ", ".join(f"{word} {', '.join(map(_code_point, chars))}" for word, chars in parts)
+
+
+def _code_point(char: str) -> str:
+    return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
+
+
+def _alike(column: str, names: Sequence[str]) -> str:
+    """What to say of names that look like that column, with letters of other alphabets."""
+    found = [
+        name
+        for name in names
+        if len(name) == len(column) and name != column and (not name.isascii() or not column.isascii())
+        and all(one == other or not (one + other).isascii() for one, other in zip(name, column, strict=True))
+    ]  # fmt: skip
+    return "".join(f"; {name!r} is another name than {column} ({_code_points(name, [column])})" for name in found[:1])
 
 
 def _by_name(names: Sequence[str]) -> dict[str, list[int]]:

@@ -14,7 +14,7 @@ from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
 from cloud_etl.extract.reader.json_source import JsonTask, cut_json
 from cloud_etl.extract.reader.parquet.source import ParquetTask, cut_parquet
 from cloud_etl.extract.reader.stage import Task
-from cloud_etl.extract.reader.streams import UndecodableError
+from cloud_etl.extract.reader.streams import UndecodableError, WrongCompressionError
 
 
 class Cut(Protocol):
@@ -65,6 +65,8 @@ def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
         declared = spec.source.json_.encoding if spec.source.format == "json" else spec.source.csv.encoding
         message = f"the file cannot be read as {declared}, the declared encoding: {exc}"
         account.damage = (RejectCode.WRONG_ENCODING, message)
+    except WrongCompressionError as exc:
+        account.damage = (RejectCode.WRONG_COMPRESSION, str(exc))
     if account.text is not None:
         account.text = replace(account.text, record_bytes=account.text.record_bytes + text_bytes)
         # A slice is cut from a file with a header or records.

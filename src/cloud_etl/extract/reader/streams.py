@@ -13,10 +13,21 @@ _CODECS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 _ENDINGS = {".gz": "gz", ".gzip": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2"}
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MARK_BYTES = 4
+_PACKED = {
+    b"\x1f\x8b\x08": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"PK\x03\x04": "zip", b"\xfd7zXZ\0": "xz",
+    b"PAR1\x15": "Parquet",
+}  # fmt: skip
+# Behind the beginning of bz2, which is text, stands pi.
+_BZ2_BLOCK = b"1AY&SY"
+_SHOWN = {codec: short for short, codec in _CODECS.items()}
 
 
 class CorruptStreamError(Exception):
     """A compressed stream is cut or damaged."""
+
+
+class WrongCompressionError(Exception):
+    """A file is not packed as its name or the configuration says; the message says what it is."""
 
 
 class WrongEncodingError(Exception):
@@ -162,9 +173,35 @@ def compression_of(path: Path, key: str, declared: Compression) -> str | None:
     return _CODECS[short] if short else None
 
 
+def _check_compression(path: Path, codec: str | None) -> None:
+    with path.open("rb") as file:
+        begin = file.read(64)
+    found = next((name for mark, name in _PACKED.items() if begin.startswith(mark)), None)
+    if found == "bz2" and begin[4:10] != _BZ2_BLOCK:
+        found = codec if codec == "bz2" else None
+    is_text = bool(begin) and not any(byte < 9 or 13 < byte < 32 for byte in begin)
+    if found == codec or (found is None and not is_text):
+        return
+    if found is None:
+        message = f"the file holds plain text and is read as {codec}; drop the ending from its name"
+        raise WrongCompressionError(f"{message}, or set source.compression to none")
+    if found == "Parquet":
+        raise WrongCompressionError("the file is a Parquet file; set source.format to parquet")
+    remedy = "unpack it"
+    if found in _SHOWN:
+        remedy = f"give its name the ending .{_SHOWN[found]}, or set source.compression to {_SHOWN[found]}"
+    read_as = "without unpacking it" if codec is None else f"as {codec}"
+    raise WrongCompressionError(f"the file is packed with {found} and is read {read_as}; {remedy}")
+
+
 @contextmanager
 def open_bytes(path: Path, codec: str | None) -> Iterator[tuple[_Readable, _Readable]]:
-    """The stored file, and its decompressed bytes; streams of several members are read to their end."""
+    """The stored file, and its decompressed bytes; streams of several members are read to their end.
+
+    Raises:
+        WrongCompressionError: the file begins in another way than that codec's.
+    """
+    _check_compression(path, codec)
     if codec is None or path.stat().st_size == 0:
         with path.open("rb", buffering=0) as raw:
             yield raw, raw

@@ -141,6 +141,31 @@ def test_a_header_that_is_cut_by_a_line_end_empties_no_column(read, place, new_c
     assert result.batch.counts[1].records_read == result.batch.counts[1].rejected >= 3
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "said"),
+    [
+        ("größe", "gro\u0308ße", "with U+0308 COMBINING DIAERESIS, without U+00F6"),
+        ("gro\u0308ße", "größe", "with U+00F6 LATIN SMALL LETTER O WITH DIAERESIS, without U+0308"),
+        ("full name", "full\u00a0name", "with U+00A0 NO-BREAK SPACE"),
+        ("name", "na\u200bme", "with U+200B ZERO WIDTH SPACE"),
+        ("name", "\u2060Name\u00ad", "with U+2060 WORD JOINER, U+00AD SOFT HYPHEN"),
+    ],
+)
+def test_a_name_that_reads_like_the_contracts_is_taken_and_its_code_points_are_noted(read, name, header, said):
+    schema = {"id": {"type": "integer"}, name: {"type": "string", "required": True}}
+    result = read(f"id,{header}\n1,a\n".encode(), schema)
+    assert result.values == [(1, "a")]
+    assert said in result.count.notes[0]
+
+
+def test_a_name_with_a_letter_of_another_alphabet_is_another_name_and_its_code_point_is_told(read):
+    for required in (True, False):
+        schema = {"id": {"type": "integer"}, "name": {"type": "string", "required": required}}
+        result = read("id,n\u0430me\n1,a\n".encode(), schema, new_columns="ignore")
+        told = result.rejects[0]["message"] if required else result.count.notes[0]
+        assert "U+0430 CYRILLIC SMALL LETTER A" in told
+
+
 PHONES = {name: {"type": "string"} for name in ("name", "phone", "zip")}
 WORDS = [
     [("Cid", "n/a", "none")],

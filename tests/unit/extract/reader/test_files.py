@@ -31,6 +31,39 @@ def test_compressed_files_of_one_and_of_several_members(read, ending, pack):
         assert (result.count.staged, result.count.rejected) == (3000, 1)
 
 
+PACKS = {"gz": gzip.compress, "bz2": bz2.compress, "zst": zstd, "plain": bytes}
+
+
+@pytest.mark.parametrize("format_", ["csv", "json"])
+@pytest.mark.parametrize("packed", PACKS)
+@pytest.mark.parametrize("named", ["gz", "bz2", "zst", "plain"])
+def test_a_file_that_is_packed_in_another_way_than_its_name_says_is_one_reject_that_says_so(
+    read, packed, named, format_
+):
+    data = PACKS[packed](BODY if format_ == "csv" else b'{"id": 1}\n')
+    name = f"x.{format_}" + (f".{named}" if named != "plain" else "")
+    result = read(data, source={"format": format_}, name=name)
+    if packed == named:
+        assert result.count.staged
+        return
+    assert result.count.codes == {"wrong_compression": 1}
+    what = {"gz": "packed with gzip", "bz2": "packed with bz2", "zst": "packed with zstd", "plain": "plain text"}[
+        packed
+    ]
+    assert what in result.rejects[0]["message"]
+
+
+@pytest.mark.parametrize(("begin", "what"), [(b"PK\x03\x04", "zip"), (b"\xfd7zXZ\0", "xz"), (b"PAR1\x15", "Parquet")])
+def test_what_is_no_text_at_all_is_named(read, begin, what):
+    result = read(begin + bytes(100))
+    assert result.count.codes == {"wrong_compression": 1}
+    assert what in result.rejects[0]["message"]
+
+
+def test_text_that_begins_like_a_packed_file_is_text(read):
+    assert read(b"BZh,name\nx,a\n", {"BZh": {"type": "string"}, "name": {"type": "string"}}).values == [("x", "a")]
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-6], lambda data: data + b"garbage"])
 def test_a_damaged_stream_takes_nothing_of_its_file_and_nothing_from_others(read, damage):
     good = gzip.compress(BODY)
