@@ -57,7 +57,7 @@ class Session:
         if self._as_json:
             typer.echo(reports.to_json(report))
         elif not self._quiet:
-            tables.show_run(report, self._project.records().report_path(report.run_id))
+            tables.show_run(report, self._project.records().report_path(report))
         return report
 
 

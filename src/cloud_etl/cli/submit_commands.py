@@ -138,7 +138,7 @@ def _show_report(submission: Submission, report: RunReport, *, as_json: bool) ->
     if as_json:
         typer.echo(reports.to_json(report))
     else:
-        tables.show_run(report, Records(submission.store).report_path(report.run_id))
+        tables.show_run(report, Records(submission.store).report_path(report))
 
 
 def _pack(project: Project, names: tuple[str, ...], folder: Path, *, as_json: bool) -> None:

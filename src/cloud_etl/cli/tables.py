@@ -184,7 +184,13 @@ def overview_table(pipelines: Iterable[PipelineReport]) -> Table:
 def runs_table(found: Iterable[RunReport]) -> Table:
     """One line per run."""
     table = _table("Run", "Result", ">Read", ">Through", ">Rejected", ">Took")
-    for report in found:
+    for (word, _), members in groupby(found, key=_alike):
+        report, *older = members
+        if older:
+            # Runs that had nothing to do come by the hundred; a line for all between two that had.
+            first = f"{older[-1].run_id} to {report.run_id}"
+            table.add_row(first, _styled(f"{len(older) + 1} {word}", "dim"), *["-"] * 4)
+            continue
         verdict = run_verdict(report)
         ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
         rejected = sum(ledger.rejected for ledger in ledgers)
@@ -197,6 +203,11 @@ def runs_table(found: Iterable[RunReport]) -> Table:
             figures.seconds((report.ended_at - report.started_at).total_seconds()),
         )
     return table
+
+
+def _alike(report: RunReport) -> tuple[str, str]:
+    """Runs of one key that follow one another are one line: those that had nothing to do, with the same words."""
+    return run_verdict(report).word, "" if report.is_idle else str(id(report))
 
 
 def reject_groups_table(groups: Sequence[RejectGroup]) -> RenderableType:

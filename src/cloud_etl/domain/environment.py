@@ -134,7 +134,11 @@ class EnvironmentSpec(SpecModel):
         description="Folder for work files, or s3://bucket/prefix where executors are on other machines; `.scratch` in "
         "the store without, or the system's temporary folder where the store is s3:// and the engine is here.",
     )
-    keep_reports: int = Field(50, ge=1, description="Runs whose report, ledger and dropped rows are kept.")
+    keep_reports: int = Field(
+        50,
+        ge=1,
+        description="Runs with something to do whose report and dropped rows are kept; older ledgers go to ledgers/.",
+    )
 
 
 class ProjectSpec(SpecModel):

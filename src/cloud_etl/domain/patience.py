@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+from cloud_etl import interrupts
+
 # A line for the first wait, and then one whenever this much time has passed.
 _SAID_EVERY_SECONDS = 10.0
 _log = logging.getLogger("cloud_etl.waiting")
@@ -38,5 +40,5 @@ class Patience:
         if self._said is None or spent - self._said >= _SAID_EVERY_SECONDS:
             self._said = spent
             _log.warning("waiting for %s, %.0f s of at most %.0f s", self._what, spent, self._most)
-        time.sleep(min(seconds, self._most - spent))
+        interrupts.pause(min(seconds, self._most - spent))
         return True

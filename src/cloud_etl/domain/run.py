@@ -226,6 +226,11 @@ class RunReport:
         """The worst outcome decides: the first failing pipeline's code, else 0."""
         return next((report.exit_code for report in self.pipelines if report.exit_code), 0)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do: no pipeline took a file or met an error."""
+        return all(one.outcome == "no_new_files" and not one.exit_code for one in self.pipelines)
+
     def ended_with(self, *, strict: bool) -> int:
         """The exit code of the command; strict makes that of refused data out of a rejected row or an unread file."""
         ledgers = [one.ledger for one in self.pipelines if one.ledger is not None]

@@ -59,6 +59,12 @@ def ledger_json(report: RunReport) -> str:
     )
 
 
+def to_line(report: RunReport) -> bytes:
+    """The report of a run that had nothing to do as one line; of the files left aside only those that are a fault."""
+    pipelines = tuple(replace(one, skipped=one.unread, phases=()) for one in report.pipelines)
+    return json.dumps(json.loads(to_json(replace(report, pipelines=pipelines))), ensure_ascii=False).encode()
+
+
 def runs_json(found: Iterable[RunReport]) -> str:
     """The runs as a JSON list of summaries: when, how they ended, records read, rows that came through and rejects."""
     return _dumps([_summary(report) for report in found])

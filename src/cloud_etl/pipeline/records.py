@@ -13,7 +13,7 @@ from cloud_etl.errors import ObjectMissingError, UsageError
 from cloud_etl.monitoring import report as reports
 from cloud_etl.pipeline.history import run_reports
 from cloud_etl.quality import quarantine
-from cloud_etl.state.journal import Journal, list_runs
+from cloud_etl.state.journal import Journal, idle_runs, list_runs
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunReport
@@ -34,8 +34,15 @@ class Records:
         self._store = store
 
     def runs(self, limit: int = 20) -> tuple[RunReport, ...]:
-        """Reports of the last runs, the newest first."""
-        return tuple(run_reports(self._store, limit))
+        """Reports of the last runs that had something to do and of those between and after them, the newest first."""
+        busy = tuple(run_reports(self._store, limit))
+        oldest = busy[-1].run_id if len(busy) == limit else ""
+        idle = (report for report in self.idle() if report.run_id > oldest)
+        return tuple(sorted((*busy, *idle), key=lambda report: report.run_id, reverse=True))
+
+    def idle(self) -> tuple[RunReport, ...]:
+        """Reports of the last runs that had nothing to do, the newest first."""
+        return tuple(reports.from_json(line) for line in idle_runs(self._store).values())
 
     def unreported(self, limit: int = 20) -> tuple[str, ...]:
         """Ids among the last runs that left no report: they were killed, or are still under way."""
@@ -60,6 +67,8 @@ class Records:
             UsageError: there is no such run, several begin so, or it left no report.
         """
         known = self.resolve(run_id)
+        if (line := idle_runs(self._store).get(known)) is not None:
+            return reports.from_json(line)
         try:
             return reports.from_json(Journal(self._store, known).read(_REPORT).decode())
         except ObjectMissingError:
@@ -70,7 +79,7 @@ class Records:
 
     def resolve(self, run_id: str | None) -> str:
         """The full id of a run named by its beginning; the last run without a name."""
-        known = list_runs(self._store)
+        known = sorted((*list_runs(self._store), *idle_runs(self._store)), reverse=True)
         found = [known_id for known_id in known if known_id.startswith(run_id or "")]
         if not known:
             raise UsageError(f"no run has left a report in {self._store.url} yet; begin with: cloud-etl run --all")
@@ -82,8 +91,11 @@ class Records:
             raise UsageError(f"{len(found)} runs begin with {run_id!r}: {', '.join(found[:5])}")
         return run_id if run_id in found else found[0]
 
-    def report_path(self, run_id: str) -> str:
-        """Where the HTML report of a run is: a path in a folder store, else its uri."""
+    def report_path(self, report: RunReport) -> str:
+        """Where the HTML report of a run is: a path in a folder store, else its uri; empty where it has none."""
+        if report.is_idle:
+            return ""
+        run_id = report.run_id
         key = f"runs/{run_id}/report.html"
         return str(self._store.local_path(key) or self._store.uri(key))
 

@@ -20,7 +20,7 @@ from cloud_etl.pipeline.history import histories
 from cloud_etl.pipeline.order import upstream
 from cloud_etl.pipeline.pipeline import ETLPipeline
 from cloud_etl.pipeline.wiring import Components, Wiring, open_store
-from cloud_etl.state.journal import Journal, new_run_id
+from cloud_etl.state.journal import Journal, new_run_id, note_idle_run
 from cloud_etl.state.lease import Lease
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ class Runner:
             log.error("report.failed", error=str(fault))
 
     def _write(self, report: RunReport, parts: Components) -> None:
+        if report.is_idle:
+            note_idle_run(parts.store, reports.to_line(report))
+            return
         journal = Journal(parts.store, self.run_id)
         journal.write_report("report.json", reports.to_json(report).encode())
         journal.write_report("ledger.json", reports.ledger_json(report).encode())

@@ -7,17 +7,23 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloud_etl.errors import ObjectExistsError
+from cloud_etl.errors import ObjectChangedError, ObjectExistsError, ObjectMissingError, TemporaryError
 
 if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 RUNS = "runs"
 DROPPED_ROWS = "dropped-rows"
+# Runs that had nothing to do, a line each; and the ledgers of runs whose reports are pruned.
+IDLE_RUNS = f"{RUNS}/idle.jsonl"
+LEDGERS = "ledgers"
+_IDLE_KEPT = 500
+_TRIES = 5
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _ENTRY = re.compile(r"(\d+)-.*\.json")
 
@@ -42,6 +48,38 @@ def list_runs(store: ObjectStore, limit: int | None = None) -> tuple[str, ...]:
     """Ids of the runs that left something below runs/, the newest first."""
     ids = sorted((name for name in store.folders(RUNS) if RUN_ID.fullmatch(name)), reverse=True)
     return tuple(ids[:limit])
+
+
+def note_idle_run(store: ObjectStore, line: bytes) -> None:
+    """Add a line to the index of the runs that had nothing to do, of which the newest are kept.
+
+    Raises:
+        TargetError: the store refused it.
+        TemporaryError: others wrote to the index at the same time, again and again.
+    """
+    for _ in range(_TRIES):
+        try:
+            found = store.get(IDLE_RUNS)
+        except ObjectMissingError:
+            with suppress(ObjectExistsError):
+                store.write(IDLE_RUNS, line + b"\n", once=True)
+                return
+            continue
+        lines = [*found.data.splitlines(), line][-_IDLE_KEPT:]
+        with suppress(ObjectChangedError):
+            store.replace(IDLE_RUNS, b"\n".join(lines) + b"\n", found.etag)
+            return
+    raise TemporaryError(f"{store.uri(IDLE_RUNS)} is being written to by others. Nothing else is wrong. Run again.")
+
+
+def idle_runs(store: ObjectStore) -> dict[str, bytes]:
+    """The lines of the index by run id, the newest first; one that cannot be read is left out."""
+    found: dict[str, bytes] = {}
+    with suppress(ObjectMissingError):
+        for line in reversed(store.read(IDLE_RUNS).splitlines()):
+            with suppress(ValueError, KeyError, TypeError):
+                found[str(json.loads(line)["run_id"])] = line
+    return found
 
 
 class Journal:
@@ -104,13 +142,16 @@ class Journal:
         return self._store.read(self._key(name))
 
     def prune(self, keep: int) -> tuple[str, ...]:
-        """Delete reports, ledgers, journals and dropped rows of all but the newest runs, and give their ids.
+        """Delete reports, journals and dropped rows of all but the newest runs, and give their ids.
 
-        This run is never among them. Quarantined rows stay: they wait for somebody to look at them.
+        This run is never among them. Ledgers are moved to `ledgers/<run_id>.json`: they account for rows that are in
+        the warehouse. Quarantined rows stay: they wait for somebody to look at them.
         """
         old = tuple(run_id for run_id in list_runs(self._store)[max(keep, 1) :] if run_id != self._run_id)
         pipelines = self._store.folders(DROPPED_ROWS) if old else ()
         for run_id in old:
+            with suppress(ObjectMissingError):
+                self._store.write(f"{LEDGERS}/{run_id}.json", self._store.read(f"{RUNS}/{run_id}/ledger.json"))
             # The report goes last: a prune that was cut off finds the run again.
             for pipeline in pipelines:
                 self._store.delete_prefix(f"{DROPPED_ROWS}/{pipeline}/run_{run_id}")

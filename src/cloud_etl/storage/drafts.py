@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from cloud_etl.errors import TargetError, system_hint
 
 # Marks what a killed process left half-written; listings leave it out.
 DRAFT_PREFIX = ".cloud-etl-draft-"
+# A write takes seconds; what is older than this was left by a process that was killed.
+_LEFT_AFTER_SECONDS = 3600.0
+_swept: set[Path] = set()
 
 
 @contextmanager
@@ -24,11 +28,23 @@ def drafted(path: Path) -> Iterator[Path]:
     draft = path.with_name(f"{DRAFT_PREFIX}{secrets.token_hex(6)}")
     with target_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         try:
             yield draft
         finally:
             with suppress(OSError):
                 draft.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder; this process looks once."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(DRAFT_PREFIX) and time.time() - entry.stat().st_mtime > _LEFT_AFTER_SECONDS:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 @contextmanager

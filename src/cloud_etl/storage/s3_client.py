@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.environment import S3Spec
 
+_REQUEST_SECONDS = 60
+_TRIES_BEFORE_LAST = 3
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _PASSING = re.compile(r"error sending request|timed? ?out|connection|reset|body error|decoding", re.IGNORECASE)
@@ -94,8 +96,9 @@ class Bucket:
         return Client(
             self.name,
             config=options,
-            client_options={"allow_http": True, "connect_timeout": "10s", "timeout": "120s"},
-            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=60)},
+            client_options={"allow_http": True, "connect_timeout": "10s", "timeout": f"{_REQUEST_SECONDS}s"},
+            # Room for several requests that stall for their whole time, or there would be one try.
+            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=_TRIES_BEFORE_LAST * _REQUEST_SECONDS)},
             credential_provider=found.provider,
         )
 

@@ -16,7 +16,7 @@ from cloud_etl.errors import (
 )
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import get_logger
-from cloud_etl.state.journal import RUNS
+from cloud_etl.state.journal import RUNS, idle_runs
 from cloud_etl.submit.failure import read_failure
 from cloud_etl.submit.record import how_to_follow, read_if_there
 
@@ -108,7 +108,7 @@ class Follower:
 
     def _fetch(self, status: JobStatus) -> RunReport:
         key = f"{RUNS}/{self._run.run_id}/report.json"
-        data = read_if_there(self._store, key)
+        data = read_if_there(self._store, key) or idle_runs(self._store).get(self._run.run_id)
         if data is None:
             raise self._without_report(status)
         try:

@@ -210,3 +210,14 @@ def test_an_output_that_is_not_utf_8_gets_what_it_can_show(
     tables.show_run(samples.run(samples.pipeline(pipeline="größe_\udc80")), "")
     tables.sys.stdout.flush()
     assert b"gr\\xf6\\xdfe_\\udc80" in raw.getvalue()
+
+
+def test_runs_without_work_between_two_others_are_one_line(samples, capsys):
+    clean = samples.clean()
+    idle = replace(clean, outcome="no_new_files", ledger=None, tables=(), publications=())
+    runs = [replace(samples.run(clean if hour in (0, 9) else idle), run_id=f"run-{hour}") for hour in range(9, -1, -1)]
+    tables.show_runs(runs)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert "run-1 to run-8" in lines[2]
+    assert "8 without new files" in lines[2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import ObjectMissingError
-from cloud_etl.state.journal import Journal, list_runs, new_run_id
+from cloud_etl.state.journal import Journal, idle_runs, list_runs, new_run_id, note_idle_run
 from cloud_etl.storage.folder_store import FolderStore
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -100,3 +100,28 @@ def test_pruning_never_takes_the_run_that_prunes(store):
         Journal(store, run_id).write_report("report.json", b"{}")
     assert Journal(store, ids[0]).prune(keep=1) == (ids[1],)
     assert list_runs(store) == (ids[2], ids[0])
+
+
+def test_runs_without_work_leave_lines_and_nothing_to_prune_by(store):
+    ids = run_ids(600)
+    Journal(store, ids[0]).write_report("report.json", b"{}")
+    for run_id in ids[1:]:
+        note_idle_run(store, json.dumps({"run_id": run_id}).encode())
+    assert list_runs(store) == (ids[0],)
+    assert list(idle_runs(store)) == list(reversed(ids[-500:]))
+    assert Journal(store, ids[-1]).prune(keep=1) == ()
+
+
+def test_lines_of_the_index_that_cannot_be_read_are_left_out(store):
+    store.write("runs/idle.jsonl", b'{"run_id": "a"}\n{"run\n[]\n{}\n')
+    assert list(idle_runs(store)) == ["a"]
+
+
+def test_the_ledgers_of_pruned_runs_are_kept(store):
+    ids = run_ids(3)
+    for run_id in ids:
+        Journal(store, run_id).write_report("ledger.json", run_id.encode())
+    assert Journal(store, ids[2]).prune(keep=1) == (ids[1], ids[0])
+    assert {info.key: store.read(info.key).decode() for info in store.list("ledgers")} == {
+        f"ledgers/{run_id}.json": run_id for run_id in ids[:2]
+    }

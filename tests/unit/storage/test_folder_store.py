@@ -286,3 +286,14 @@ def test_a_download_checks_the_content_it_copied(store, tmp_path):
     with pytest.raises(ObjectChangedError):
         store.download(ref, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_drafts_of_killed_processes_are_removed_and_young_ones_stay(tmp_path):
+    store = FolderStore(tmp_path, S3Spec())
+    (tmp_path / "leases").mkdir()
+    old, young = (tmp_path / "leases" / f".cloud-etl-draft-{name}" for name in ("old", "young"))
+    for draft in (old, young):
+        draft.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    store.write("leases/sales.json", b"{}")
+    assert sorted(path.name for path in (tmp_path / "leases").iterdir()) == [young.name, "sales.json"]

@@ -31,6 +31,9 @@ _environment = threading.Lock()
 # What the driver lets through when a connection breaks in the middle of a message.
 _BROKEN = (OSError, struct.error, IndexError)
 _SILENT_SECONDS = 60
+_UNACKNOWLEDGED_SECONDS = 120
+_QUICK_SECONDS = 120.0
+_QUICK = ("SET ", "BEGIN", "ROLLBACK", "SELECT 1", "SELECT column_name", "SELECT run_id", "SELECT identity")
 _CUT = "the connection was cut while it was opened. Try again"
 _SILENT = f"it took the connection and then said nothing for {_OPEN_SECONDS} s. Try again"
 _TIMED_OUT = re.compile("timed? out")
@@ -41,15 +44,19 @@ _PASSING_LOGINS = {"53300", "57P03", "57P01"}
 class DriverTransport:
     """A connection of redshift_connector that commits each statement unless a transaction is open."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Store the connection."""
+    def __init__(self, connection: Connection, silent_seconds: float) -> None:
+        """Store the connection, and after how long without a word of an answer it counts as lost."""
         self._connection = connection
+        self._silent_seconds = silent_seconds
         self._connection.autocommit = True
 
     def run(self, sql: str, values: Sequence[object] = ()) -> Answer | Fault:
         """Run one statement."""
         from redshift_connector.error import Error as DriverError
 
+        # An answer to these takes no work: a black hole on the way is found in minutes, not after a statement's time.
+        quick = sql.startswith(_QUICK)
+        self._connection._usock.settimeout(min(_QUICK_SECONDS, self._silent_seconds) if quick else self._silent_seconds)
         try:
             cursor = self._connection.cursor()
             cursor.paramstyle = "qmark"
@@ -113,9 +120,10 @@ def connect(spec: RedshiftSpec, login: Login, root: Path) -> DriverTransport:
             )
     except (DriverError, *_BROKEN) as exc:
         raise _refused(exc, spec, login) from exc
+    # What was sent and is not acknowledged: without this the system tries for a quarter of an hour.
+    connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_SECONDS * 1000)
     # The server ends a statement first; this is for a server that has gone silent.
-    connection._usock.settimeout(spec.statement_timeout_seconds + _SILENT_SECONDS)
-    return DriverTransport(connection)
+    return DriverTransport(connection, spec.statement_timeout_seconds + _SILENT_SECONDS)
 
 
 def _probe(spec: RedshiftSpec, login: Login) -> None:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloud_etl import interrupts
+from cloud_etl.domain.patience import Patience
 
 if TYPE_CHECKING:
     from cloud_etl.errors import TemporaryError
@@ -19,6 +19,8 @@ class Backoff:
     retries: int = 6
     first_seconds: float = 0.5
     most_seconds: float = 30.0
+    # No try begins after that: each may itself take long to find that nobody answers.
+    budget_seconds: float = 600.0
 
 
 class Retries:
@@ -28,6 +30,7 @@ class Retries:
         """Store how often and how long."""
         self._backoff = backoff
         self._used = 0
+        self._patience = Patience("Redshift", backoff.budget_seconds)
 
     def wait(self, error: TemporaryError) -> None:
         """Wait before the next try.
@@ -39,4 +42,5 @@ class Retries:
             raise error
         longest = min(self._backoff.most_seconds, self._backoff.first_seconds * 2**self._used)
         self._used += 1
-        interrupts.pause(random.uniform(0, longest))  # noqa: S311  # jitter, no secret
+        if not self._patience.pause(random.uniform(0, longest)):  # noqa: S311  # jitter, no secret
+            raise error

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
+from cloud_etl.domain import patience
 from cloud_etl.errors import ConnectionLostError, LedgerError, TargetError, TemporaryError, UnreachableError
+from cloud_etl.load.redshift.retry import Backoff, Retries
 from cloud_etl.load.redshift.transport import Answer, Fault
 
 SERIALIZABLE = Fault("XX000", "1023", "Serializable isolation violation on table - 100, transactions forming the cycle")
@@ -240,3 +242,16 @@ def test_a_busy_s3_is_tried_again(script, load):
     busy = Fault("XX000", "S3ServiceException:Please reduce your request rate.,Status 503,Error SlowDown")
     assert not load({"^COPY": [busy, busy, Answer([])]}).already_loaded
     assert (script.opened, count(script, "^COPY")) == (3, 3)
+
+
+def test_no_try_begins_when_the_time_for_all_of_them_is_used_up(monkeypatch):
+    waited: list[float] = []
+    clock = iter(range(0, 10_000, 250))
+    monkeypatch.setattr(patience.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(patience.interrupts, "pause", waited.append)
+    retries = Retries(Backoff(retries=100, budget_seconds=600))
+    error = ConnectionLostError("planted")
+    with pytest.raises(ConnectionLostError, match="planted"):
+        for _ in range(100):
+            retries.wait(error)
+    assert len(waited) == 2
