@@ -211,7 +211,7 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
     ),
     RejectCode.BAD_HEADER: RejectHelp(
         "The header cannot be read: stray quotes, undecodable bytes, too long, or a reserved or empty name to evolve.",
-        "Correct the header.",
+        "Correct the header, or set csv.damaged_header to by_position.",
         whole_file=True,
     ),
     RejectCode.SECOND_TABLE: RejectHelp(

@@ -27,6 +27,13 @@ class CsvOptions(SpecModel):
         "line ends and itself as well, inside quotes and outside.",
     )
     header: bool = Field(True, description="Whether the first record names the columns.")
+    damaged_header: Literal["refuse", "by_position"] = Field(
+        "refuse",
+        description="What becomes of a file whose header does not fit the contract: all of it is refused, or its "
+        "columns are taken in the contract's order, with a note in the report. That needs a header with the contract's "
+        "names in their order (delimiters and quotes may be lost or too many), or as many names, half of them at their "
+        "place and none at another's; and more than half of the first 20 lines with as many fields, of their types.",
+    )
     encoding: str = Field("utf-8", description="Any Python codec: utf-8, utf-8-sig, utf-16, latin-1, cp1252 ...")
     comment: str | None = Field(
         None, min_length=1, max_length=8, description="Lines that begin with it are no records."

@@ -9,6 +9,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, Refused, parse_record
 from cloud_etl.extract.reader.csv_prologue import PROBE_BYTES, skip_prologue
+from cloud_etl.extract.reader.damaged_header import layout_by_position
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.header import Matched, SeenHeader, by_position, holds_contract, match_header
 from cloud_etl.extract.reader.pieces import Layout, Reject
@@ -55,6 +56,8 @@ def read_head(window: Window, spec: PipelineSpec, seen: SeenHeader) -> Head:
         RejectCode.HEADER_MISMATCH, RejectCode.MISSING_COLUMN, RejectCode.UNEXPECTED_COLUMN, RejectCode.BAD_HEADER,
     ):  # fmt: skip
         head = _search(window, start, spec) or head
+    if head.layout.refusal is not None and window.dialect.options.damaged_header == "by_position":
+        head = _by_position(window, start, spec, head)
     if head.layout.refusal is None:
         _take_repeated(window, head)
     return head
@@ -150,6 +153,19 @@ def _is_cut(window: Window, end: int, head: Head, spec: PipelineSpec) -> bool:
     first, *rest = (name or "" for name in below.fields)
     joined = match_header([*head.names[:-1], head.names[-1] + first, *rest], spec)
     return held < {name for name, _ in joined.layout.sources} & set(spec.schema_)
+
+
+def _by_position(window: Window, start: int, spec: PipelineSpec, head: Head) -> Head:
+    """The head of a file whose header is damaged, where the contract's columns can be taken by their place."""
+    end = window.buffer.find(b"\n", start) + 1
+    line, below = window.buffer[start + _mark(window, start) : end], window.buffer[end : end + PROBE_BYTES]
+    layout = layout_by_position(line, below, spec, window.dialect)
+    if layout is None or head.layout.refusal is None:
+        return head
+    _leave_above(window, start)
+    window.leave(Part.HEADER, end - start, 1)
+    note = f"columns were taken by their place, as csv.damaged_header says: {head.layout.refusal[1]}"
+    return Head(layout, list(spec.schema_), (note,))
 
 
 def _search(window: Window, start: int, spec: PipelineSpec) -> Head | None:

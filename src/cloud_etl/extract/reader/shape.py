@@ -86,7 +86,7 @@ class Shape:
         head, end, opens = self._could_be(first, dialect), self._could_be(last, dialect), self._opens(tail, dialect)
         if head and (end or opens):
             return True
-        lines = [line for line in between if not self._is_gap(line, dialect)]
+        lines = [line for line in between if not self.is_gap(line, dialect)]
         records = [record for line in lines if (record := self._record(line, dialect)) is not None]
         if not records or any(self._has_value(record, dialect) for record in records):
             return bool(records)
@@ -96,7 +96,7 @@ class Shape:
 
     def are_records(self, text: bytes, dialect: Dialect) -> bool:
         """Whether lines are records beyond doubt, and not a text: all of them, by values, quotes or their number."""
-        lines = [line for line in text.split(b"\n")[:-1] if not self._is_gap(line, dialect)]
+        lines = [line for line in text.split(b"\n")[:-1] if not self.is_gap(line, dialect)]
         records = [record for line in lines if (record := self._record(line, dialect)) is not None]
         if len(records) < len(lines):
             return False
@@ -105,7 +105,12 @@ class Shape:
         )
         return not lines or sure or (self.width - 1) * len(lines) >= _SURE_FIELDS
 
-    def _is_gap(self, line: bytes, dialect: Dialect) -> bool:
+    def is_record(self, line: bytes, dialect: Dialect) -> bool:
+        """Whether a line is a record by the strict grammar, and by what its columns hold."""
+        return self._record(line, dialect) is not None
+
+    def is_gap(self, line: bytes, dialect: Dialect) -> bool:
+        """Whether a line is blank or a comment."""
         blank = self.width > 1 and (not line or (line == b"\r" and not dialect.cr_file))
         return blank or (dialect.comment is not None and line.startswith(dialect.comment))
 
