@@ -26,8 +26,10 @@ $(POETRY):
 
 # The mirror plugin makes Poetry use the index's Simple API, which every index serves; the address is pip's own setting.
 $(BIN)/.installed: pyproject.toml poetry.lock | $(POETRY)
+	@echo "Installing into $(VENV), for a few minutes; what the installer says goes to $(TOOLS)/install.log"
 	@mirror=$$(PYTHON="$(TOOLS)/bin/python" sh scripts/index_url.sh) && \
-	POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) sync --no-interaction --all-extras
+	{ POETRY_PYPI_MIRROR_URL="$$mirror" $(POETRY) sync --no-interaction --all-extras > $(TOOLS)/install.log 2>&1 \
+	  || { cat $(TOOLS)/install.log; exit 1; }; }
 	@# Without bytecode each start of the command would compile pandas and pyspark anew where Python may not write it.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib src >/dev/null || true
 	@touch $@
