@@ -133,6 +133,17 @@ def test_scd2_sees_a_value_become_null_and_back(bench, columns):
     ]
 
 
+def test_scd2_compares_values_and_not_how_they_are_written(bench, make_schema):
+    spec = LoadSpec(table=TABLE, mode="scd2", keys=("id",))
+    columns = make_schema(id="integer", tags="json")
+    bench.load_rows(spec, columns, [(1, '{"a": 1, "b": [2]}'), (2, None), (3, '{"a": 1}')])
+    count = bench.load_rows(spec, columns, [(1, '{"b": [2], "a":1}'), (2, "{}"), (3, '{"a": 2.0}')])
+    assert (count.copied, count.inserted) == (3, 2)
+    if bench.warehouse.name == "duckdb":
+        bench.load_rows(spec, columns, [(3, '{"a": 2.00}')])
+    assert bench.rows("SELECT id, count(*) FROM shop.sales GROUP BY id ORDER BY id") == [(1, 1), (2, 2), (3, 2)]
+
+
 def test_scd2_refuses_a_batch_older_than_the_current_versions(bench, columns):
     spec = LoadSpec(table=TABLE, mode="scd2", keys=("id",))
     bench.load_rows(spec, columns, [(1, "a")])
