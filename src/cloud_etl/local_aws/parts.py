@@ -55,9 +55,10 @@ def parts_of(state: State, folder: Path, s3_endpoint: Callable[[], str]) -> tupl
         folder: of the data.
         s3_endpoint: gives the address of S3, once its port is known.
     """
-    aws = Part("aws", "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ...", ("port",), _moto, _moto_answers, 5)
+    title = "moto: IAM, STS, Secrets Manager, SQS, SNS, CloudWatch ..."
     if state.s3 == "moto":
-        aws = Part("aws", "moto: S3 (in memory), IAM, Secrets Manager, SQS ...", ("port",), _moto, _moto_answers, 5)
+        title = "moto: S3 (in memory), IAM, Secrets Manager, SQS ..."
+    aws = Part("aws", title, ("port",), lambda ports: _moto(ports, folder, state), _moto_answers, 5)
     redshift = Part(
         "redshift", "PostgreSQL behind Redshift's protocol and SQL", ("port",),
         lambda ports: _redshift(ports, folder, state, s3_endpoint()), _redshift_answers, 20,
@@ -102,11 +103,15 @@ def write_s3_credentials(folder: Path, state: State) -> None:
 
 def _write_private(path: Path, text: str) -> None:
     path.touch(0o600)
+    path.chmod(0o600)
     path.write_text(text)
 
 
-def _moto(ports: Mapping[str, int]) -> list[str]:
-    return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(ports["port"])]
+def _moto(ports: Mapping[str, int], folder: Path, state: State) -> list[str]:
+    return [
+        sys.executable, "-m", "cloud_etl.local_aws.aws", "--host", HOST, "--port", str(ports["port"]),
+        "--access-key-id", state.access_key_id, "--secret-file", str(folder / _S3_SECRET),
+    ]  # fmt: skip
 
 
 def _redshift(ports: Mapping[str, int], folder: Path, state: State, s3_endpoint: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,10 +79,11 @@ class LocalAws:
             s3: seaweed or moto; that of last time, at first seaweed, without.
 
         Raises:
-            UsageError: a package is missing, or the folder's objects lie in the other S3 server.
+            UsageError: a package is missing, the folder is another user's, or its objects lie in the other S3 server.
             TargetError: a server does not start; says which, and how its log ends.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._require_own()
         with locked(self._folder / "lock"):
             state = read_state(self._folder) or State.new(s3 or "seaweed")
             if s3 not in (None, state.s3):
@@ -98,10 +101,26 @@ class LocalAws:
             self._wait(parts, state)
             return self._addresses(state)
 
+    def _require_own(self) -> None:
+        """Close the folder to others; one that another user made or filled is not used.
+
+        Files are written and a password is taken there: a stranger's links would carry both elsewhere.
+        """
+        for path in (self._folder, *self._folder.iterdir()):
+            found = path.lstat()
+            # What lies in `redshift` belongs to the user that PostgreSQL runs as.
+            if found.st_uid != os.getuid() or stat.S_ISLNK(found.st_mode):
+                raise UsageError(
+                    f"{path} is a link, or belongs to user {found.st_uid}. Nothing was read, written or started. "
+                    "Name a --folder of your own: passwords lie in it."
+                )
+        self._folder.chmod(0o700)
+
     def down(self) -> tuple[str, ...]:
         """Stop what runs, the last started first, and give the names; the data stays."""
         if not self._folder.exists():
             return ()
+        self._require_own()
         with locked(self._folder / "lock"):
             state = read_state(self._folder)
             if state is None:
@@ -119,6 +138,8 @@ class LocalAws:
 
     def status(self) -> tuple[PartStatus, ...]:
         """Every server as it is now; none where nothing was ever started."""
+        if self._folder.exists():
+            self._require_own()
         state = read_state(self._folder)
         return tuple(self._status(part, state) for part in self._parts(state)) if state else ()
 

@@ -10,12 +10,15 @@ import stat
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 import redshift_connector
+from botocore.exceptions import ClientError
 
 from cloud_etl.errors import TargetError, UsageError
 from cloud_etl.local_aws import environment, resources
@@ -227,6 +230,40 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"version": 99, "parts": {}}')
     with pytest.raises(TargetError, match=r"state.json is damaged, or was written by another version"):
         LocalAws(tmp_path).up()
+
+
+def test_the_server_with_the_secrets_answers_nobody_without_the_key(stack, addresses) -> None:
+    for path in ("/", "/moto-api/", "/moto-api/data.json"):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(addresses.aws_endpoint + path)
+    stranger = boto3.client(
+        "secretsmanager", endpoint_url=addresses.aws_endpoint, region_name="us-east-1",
+        aws_access_key_id=addresses.access_key_id, aws_secret_access_key="guessed",
+    )  # fmt: skip
+    with pytest.raises(ClientError, match="answers those alone who sign"):
+        stranger.list_secrets()
+
+
+@pytest.mark.parametrize("kind", ["link", "owner", "link inside"])
+def test_a_folder_that_is_not_this_users_is_refused_and_left_alone(tmp_path: Path, kind: str) -> None:
+    if kind == "owner" and os.geteuid() != 0:
+        pytest.skip("only root can make a folder of another user")
+    victim, folder = tmp_path / "victim", tmp_path / "aws"
+    victim.mkdir()
+    if kind == "link":
+        folder.symlink_to(victim)
+    else:
+        folder.mkdir()
+    if kind == "owner":
+        os.chown(folder, 65534, 65534)
+    if kind == "link inside":
+        (folder / "s3-secret").symlink_to(victim / "file")
+    before = sorted(folder.iterdir())
+    for act in (LocalAws(folder).up, LocalAws(folder).down, LocalAws(folder).status):
+        with pytest.raises(UsageError, match=r"is a link, or belongs to user \d+\. Nothing was read, written"):
+            act()
+    assert sorted(folder.iterdir()) == before
+    assert list(victim.iterdir()) == []
 
 
 def test_credentials_are_for_the_owner_alone(stack, addresses) -> None:

@@ -1,0 +1,1 @@
+"""moto behind a check of who asks."""
