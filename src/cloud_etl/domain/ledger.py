@@ -16,7 +16,7 @@ class TextCount:
 
     Attributes:
         total_bytes: what the decoder gave up to the file's end; None where the end was not reached.
-        header_bytes: of the header; of a JSON array its brackets and commas.
+        header_bytes: of the header.
         skipped_bytes: of the lines that csv.skip_lines skips.
         record_bytes: of the records, accepted or rejected, with their line ends.
     """
@@ -68,7 +68,7 @@ class FileCount:
         codes: rejected records by reason code.
         columns: those of `codes` that are about a column, by code and column.
         notes: what a person should know of how the file was read: columns taken by a similar name, dropped, missing.
-        text: what its text is made of; None for Parquet, and for a file of which nothing was staged.
+        text: what its text is made of; None for Parquet, JSON arrays and files that could not be read to their end.
     """
 
     uri: str

@@ -236,7 +236,7 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "The file has bytes that hold neither a header nor a record: only skipped lines, comments and blank lines, or "
         "none at all. It counts as one record.",
         "Check csv.skip_lines, csv.comment and csv.quote, or deliver the file again; an export without rows keeps its "
-        "header.",
+        "header, or is [] in JSON.",
         whole_file=True,
     ),
     RejectCode.CORRUPT_STREAM: RejectHelp(

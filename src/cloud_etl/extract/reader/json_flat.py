@@ -43,11 +43,21 @@ class LineBlock:
     Attributes:
         line: number of the first one in its file, from 1.
         position: its byte offset in the file's text.
+        records: how many lines are not blank.
+        record_bytes: of those lines.
     """
 
     text: bytes
     line: int
     position: int
+    records: int = field(init=False)
+    record_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the lines."""
+        sizes = [len(line) + 1 for line in self.text.split(b"\n") if line.strip(BLANKS)]
+        object.__setattr__(self, "records", len(sizes))
+        object.__setattr__(self, "record_bytes", sum(sizes))
 
     def elements(self) -> Iterator[Element]:
         """The lines that are not blank."""
@@ -56,11 +66,6 @@ class LineBlock:
             if raw := line.strip(BLANKS):
                 yield Element(number, position, raw)
             position += len(line) + 1
-
-    @property
-    def records(self) -> int:
-        """How many lines are not blank."""
-        return sum(1 for line in self.text.split(b"\n") if line.strip(BLANKS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from cloud_etl.extract.reader.streams import (
     compression_of,
     open_text,
 )
+from cloud_etl.extract.reader.tally import Part, Tally
 from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.windows import Window
 
@@ -63,6 +64,7 @@ class JsonCut:
         if isinstance(found, LineBlock):
             self.blocks.append(found)
             self.records += found.records
+            self.text_bytes += found.record_bytes
             self.held_bytes += len(found.text)
         else:
             self.elements.append(found)
@@ -143,11 +145,14 @@ def _cut(account: FileAccount, stream: TextStream, spec: PipelineSpec, window_by
     window.fill(_PROBE_BYTES)
     window.settle(dialect)
     while not window.final and not window.buffer.strip(BLANKS):
-        window.advance(window.complete())
+        end = window.complete()
+        window.leave(Part.BLANK, end, window.buffer.count(b"\n", 0, end))
         window.fill(len(window.buffer) + _PROBE_BYTES)
     if options.layout == "array" or (options.layout == "auto" and window.buffer.lstrip(BLANKS)[:1] == b"["):
+        lines = False
         found: Iterator[Element | LineBlock] = ArrayScanner(window, options.max_record_bytes).elements()
     else:
+        lines = True
         found = _lines(window, options, window_bytes)
     cut = JsonCut(account.place, stream.encoding, spec, account.found)
     for one in found:
@@ -159,6 +164,8 @@ def _cut(account: FileAccount, stream: TextStream, spec: PipelineSpec, window_by
     cut.stored_bytes = stream.stored_bytes_read
     if cut.records:
         yield cut
+    if lines:
+        account.text = window.tally.count(stream.text_bytes, window.lent_bytes)
 
 
 def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[Element | LineBlock]:
@@ -171,17 +178,28 @@ def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[
                 return
             if len(window.buffer) > limit:
                 yield Element(window.line, window.position, window.buffer[:limit], TOO_LONG)
+                before = window.position
                 window.skip_line()
+                window.tally.take(Part.RECORD, window.position - before)
             else:
                 window.fill(2 * max(window_bytes, len(window.buffer)))
             continue
         block = LineBlock(window.buffer[:end], window.line, window.position)
         ends = line_ends(block.text)
+        _tally_blank(window.tally, block, len(ends))
         if np.diff(ends, prepend=-1).max() <= limit:
             yield block
         else:
+            window.tally.size[Part.RECORD] += block.record_bytes
             yield from (_limited(element, limit) for element in block.elements())
         window.advance(end, len(ends))
+
+
+def _tally_blank(tally: Tally, block: LineBlock, lines: int) -> None:
+    if blank := lines - block.records:
+        tally.take(Part.BLANK, len(block.text) - block.record_bytes, blank)
+    last = block.text[block.text.rfind(b"\n", 0, -1) + 1 :]
+    tally.last = Part.RECORD if last.strip(BLANKS) else Part.BLANK
 
 
 def _limited(element: Element, limit: int) -> Element:

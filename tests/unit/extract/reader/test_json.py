@@ -150,7 +150,7 @@ def test_an_element_that_is_too_long_is_one_reject_and_nothing_in_it_is_a_row(re
     assert result.codes == [(2, "record_too_long")]
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b" \n [ ] \n", b"\n\n"])
+@pytest.mark.parametrize("data", [b"", b"[]", b" \n [ ] \n"])
 def test_no_records(read, data):
     assert read(data, SCHEMA, source=SOURCE, name="x.json").count.records_read == 0
 
@@ -263,3 +263,24 @@ def test_pretty_printed_records_are_told_of_the_layout(read, indent):
         assert any("layout: array" in row["message"] for row in result.rejects)
     one_line = read(b'[{"id": 1}]', SCHEMA, source={"format": "json", "json": {"layout": "lines"}}, name="x.json")
     assert "json: {layout: array}" in one_line.rejects[0]["message"]
+
+
+@pytest.mark.parametrize("data", [b"\n\n", b" \r\n\t", b"\xef\xbb\xbf", b"\n" * 100_000])
+def test_a_file_with_bytes_and_no_record_is_refused(read, data):
+    result = read(data, source={"format": "json"}, name="x.jsonl", limits=SMALL)
+    assert (result.count.records_read, result.count.codes) == (1, {"no_record": 1})
+
+
+LONG = b'{"id": 1, "name": "%s"}' % (b"x" * 3000)
+
+
+@pytest.mark.parametrize("window", [1, 40, 1 << 20])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n \n ", b"\r\n"])
+@pytest.mark.parametrize("body", [b'{"id": 1}', b'\n\n{"id": 1}\n  \n{"id": 2}', b"{x\n\n" + LONG, LONG + b"\n" + LONG])
+def test_every_byte_of_json_lines_is_of_a_record_or_of_a_blank_line(read, body, end, window):
+    source = {"format": "json", "json": {"max_record_bytes": 1024}}
+    limits = ReaderLimits(window_bytes=window, segment_bytes=100, threads=1)
+    text = read(body + end, source=source, name="x.jsonl", limits=limits).count.text
+    assert text.total_bytes == len(body + end) == text.blank_bytes + text.record_bytes
+    blank = [line for line in (body + end).split(b"\n") if not line.strip()]
+    assert text.blank_lines == len(blank) - (body + end).endswith(b"\n")
