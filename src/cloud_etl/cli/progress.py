@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloud_etl.monitoring.figures import number, plural, printable, seconds, shortened, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 MOST_BARS = 6
 DRAWS_PER_SECOND = 10
 _RATE_SECONDS = 3.0
+# Between two looks at the files that a phase writes: there may be thousands.
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,41 @@ class FileState:
     done_bytes: int
     size_bytes: int
     rows: int
+
+
+@dataclass(slots=True)
+class Written:
+    """What a phase has added to files and folders.
+
+    Attributes:
+        looked: clock at the last look.
+    """
+
+    paths: Sequence[Path]
+    looked: float
+    files_before: int
+    bytes_before: int
+    files: int = 0
+    size_bytes: int = 0
+
+    @classmethod
+    def since(cls, paths: Sequence[Path], now: float) -> Written:
+        """What is there by now is not of the phase."""
+        return cls(paths, now, *_found(paths))
+
+    def look(self, now: float) -> None:
+        """Look again, where the last look is a while ago."""
+        if now - self.looked >= _LOOK_SECONDS:
+            files, size_bytes = _found(self.paths)
+            self.files, self.size_bytes = max(0, files - self.files_before), max(0, size_bytes - self.bytes_before)
+            self.looked = now
+
+    @property
+    def facts(self) -> list[str]:
+        """In words; nothing before something was written."""
+        if not self.size_bytes:
+            return []
+        return [*([plural(self.files, "file")] if self.files else []), f"{size(self.size_bytes)} written"]
 
 
 @dataclass(slots=True)
@@ -56,6 +96,8 @@ class PhaseState:
     rows_by_file: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     told: float = 0.0
+    tables: tuple[int, int] = (0, 0)
+    written: Written | None = None
     samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
 
 
@@ -125,6 +167,20 @@ class TerminalProgress:
             elif key not in state.done:
                 state.under_way[key] = FileState(key, done_bytes, size_bytes, rows)
 
+    def writes(self, paths: Sequence[Path]) -> None:
+        """The phase writes there; the drawing looks now and then how much it is."""
+        if self._on:
+            written = Written.since(paths, self._clock())
+            with self._lock:
+                if self._state is not None:
+                    self._state.written = written
+
+    def tables(self, done: int, count: int) -> None:
+        """So many tables are done."""
+        with self._lock:
+            if self._state is not None:
+                self._state.tables = done, count
+
     def _end_phase(self, *, broken: bool = False) -> None:
         with self._lock:
             state, self._state = self._state, None
@@ -148,6 +204,8 @@ class TerminalProgress:
             state = self._state
             if state is None:
                 return
+            if state.written is not None:
+                state.written.look(self._clock())
             heading = self._heading(state)
             bars = list(state.under_way.values())[:MOST_BARS]
             hidden = len(state.under_way) - len(bars)
@@ -167,10 +225,33 @@ class TerminalProgress:
             while len(state.samples) > 2 and now - state.samples[0][0] > _RATE_SECONDS:
                 state.samples.popleft()
             facts += [plural(state.rows, "row"), f"{number(_rate(state, now))} rows/s"]
+        done, count = state.tables
+        facts += [f"{number(done)}/{number(count)} tables"] if count else []
+        facts += state.written.facts if state.written is not None else []
         facts.append(seconds(now - state.started))
         text = Text.assemble(("> ", "cyan"), f"{state.pipeline} ", (state.phase, "bold"), f"  {'  '.join(facts)}")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
+
+
+def _found(paths: Sequence[Path]) -> tuple[int, int]:
+    """Files below these folders, and their bytes and those of these files; what goes away meanwhile is passed over."""
+    files = size_bytes = 0
+    folders: list[Path] = []
+    for path in paths:
+        with suppress(OSError):
+            if path.is_dir():
+                folders.append(path)
+            else:
+                size_bytes += path.stat().st_size
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    files, size_bytes = files + 1, size_bytes + entry.stat(follow_symlinks=False).st_size
+    return files, size_bytes
 
 
 def _rate(state: PhaseState, now: float) -> int:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 from cloud_etl import interrupts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from cloud_etl.domain.run import Phase
 
 
@@ -22,6 +25,12 @@ class Progress(Protocol):
     def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
         """A file is that far: stored bytes done, records read so far."""
 
+    def writes(self, paths: Sequence[Path]) -> None:
+        """The phase writes these files, or below these folders; whoever wants to know how far it is looks there."""
+
+    def tables(self, done: int, count: int) -> None:
+        """So many of the tables that the phase fills are done."""
+
 
 class NoProgress:
     """A listener that ignores everything."""
@@ -33,6 +42,12 @@ class NoProgress:
         """Ignore it."""
 
     def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
+        """Ignore it."""
+
+    def writes(self, paths: Sequence[Path]) -> None:
+        """Ignore it."""
+
+    def tables(self, done: int, count: int) -> None:
         """Ignore it."""
 
 
@@ -57,3 +72,13 @@ class Interruptible:
         """Pass it on."""
         interrupts.check()
         self._listener.file(key, done_bytes, size_bytes, rows)
+
+    def writes(self, paths: Sequence[Path]) -> None:
+        """Pass it on."""
+        interrupts.check()
+        self._listener.writes(paths)
+
+    def tables(self, done: int, count: int) -> None:
+        """Pass it on."""
+        interrupts.check()
+        self._listener.tables(done, count)

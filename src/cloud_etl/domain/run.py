@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -140,9 +140,17 @@ class LoadTask:
         return self.stored_paths or self.publication.local_paths
 
 
+def _untold(number: int) -> None:
+    """Nobody asks how many tables are done."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """Everything that one transaction loads, and what a look at its files may use of this machine."""
+    """Everything that one transaction loads, and what a look at its files may use of this machine.
+
+    Attributes:
+        table_done: told how many tables are done, after each.
+    """
 
     run_id: str
     pipeline: str
@@ -152,6 +160,13 @@ class LoadRequest:
     run_at: datetime
     resources: Resources
     fence: int = 0
+    table_done: Callable[[int], None] = field(default=_untold, compare=False)
+
+    def each(self, counts: Iterable[TableCount]) -> Iterator[TableCount]:
+        """The counts of the tables, each as it is done."""
+        for number, count in enumerate(counts, start=1):
+            yield count
+            self.table_done(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ class Loader(Protocol, AbstractContextManager["Loader"]):
     def reads_local_files(self) -> bool:
         """Whether the data files of a publication must lie on this machine; else they may lie in the store."""
 
+    @property
+    def grows(self) -> tuple[Path, ...]:
+        """Files of this machine that grow while a load goes on; none where the warehouse is elsewhere."""
+
     def loaded_files(self, pipeline: str) -> frozenset[str]:
         """Identities (FileRef.identity) of the contents that the pipeline loaded last under each name."""
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl import interrupts
@@ -148,7 +149,9 @@ class ETLPipeline:
             return
         self._parts.spark.fit(sum(path.stat().st_size for path in batch.staged))
         context = self._step_context(self._parts.spark)
+        writes = [context.work] if isinstance(context.work, Path) else []
         with self._phase("transform"):
+            self._parts.progress.writes(writes)
             transformed = DataTransformer(context).run(self._spec, batch)
             loads = [output.load for output in self._spec.outputs if output.load is not None]
             gate = QualityGate(
@@ -166,6 +169,7 @@ class ETLPipeline:
             self._assess(batch, transformed, written, gate)
         with self._delivery.or_taken_back():
             with self._phase("publish"):
+                self._parts.progress.writes(writes)
                 outputs = Outputs(self._spec, self._run, self._parts.store, context, self._delivery)
                 published = self._publish(outputs, frame, written, batch)
             with self._phase("load"):
@@ -254,9 +258,13 @@ class ETLPipeline:
             self._task(one, spec, batch) for one in published if (spec := specs[one.publication.output]) is not None
         )
         run = self._run
+        progress = self._parts.progress
+        progress.writes(self._parts.loader.grows)
+        progress.tables(0, len(tasks))
         request = LoadRequest(
-            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources, run.fence
-        )
+            run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources, run.fence,
+            lambda done: progress.tables(done, len(tasks)),
+        )  # fmt: skip
 
         def before_commit(tables: tuple[TableCount, ...]) -> None:
             ledger = self.account.ledger

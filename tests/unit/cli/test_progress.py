@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -208,3 +209,48 @@ def test_it_is_drawn_at_most_ten_times_a_second() -> None:
         took = time.monotonic() - began
     # One drawing at the start and one at the end come on top.
     assert screen.getvalue().count("> ") <= 10 * took + 3
+
+
+def test_what_a_phase_writes_is_told_once_a_second(progress: TerminalProgress, clock: Clock, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    (work / "earlier").mkdir(parents=True)
+    (work / "earlier/a.parquet").write_bytes(b"x" * 5000)
+    progress.phase("sales_data", "transform")
+    progress.writes([work])
+    assert drawn(progress) == ["> sales_data transform  0.00 s"]
+    (work / "frame/_fate=0").mkdir(parents=True)
+    (work / "frame/_fate=0/b.parquet").write_bytes(b"x" * 2000)
+    clock.now += 0.5
+    assert drawn(progress) == ["> sales_data transform  0.50 s"]
+    clock.now += 1
+    assert drawn(progress) == ["> sales_data transform  1 file  2.0 kB written  1.50 s"]
+    # What lay there before may go: nothing is counted twice, and nothing less than none.
+    (work / "earlier/a.parquet").unlink()
+    clock.now += 1
+    assert drawn(progress) == ["> sales_data transform  2.50 s"]
+
+
+def test_a_load_tells_of_tables_and_of_the_growth_of_the_warehouse(
+    progress: TerminalProgress, clock: Clock, tmp_path: Path
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    warehouse.write_bytes(b"x" * 4000)
+    progress.phase("sales_data", "load")
+    progress.writes((warehouse, tmp_path / "warehouse.duckdb.wal"))
+    progress.tables(0, 2)
+    assert drawn(progress) == ["> sales_data load  0/2 tables  0.00 s"]
+    (tmp_path / "warehouse.duckdb.wal").write_bytes(b"x" * 3000)
+    progress.tables(1, 2)
+    clock.now += 2
+    assert drawn(progress) == ["> sales_data load  1/2 tables  3.0 kB written  2.00 s"]
+    progress.phase("sales_data", "report")
+    assert drawn(progress) == ["> sales_data report  0.00 s"]
+
+
+def test_where_nothing_is_drawn_no_folder_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.scandir", lambda path: pytest.fail(f"looked at {path}"))
+    with TerminalProgress(console(io.StringIO())) as silent:
+        silent.phase("sales_data", "transform")
+        silent.writes([tmp_path])
+        silent.tables(1, 1)
+        assert drawn(silent) == []

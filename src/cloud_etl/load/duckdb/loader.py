@@ -62,6 +62,12 @@ class Loader:
         self._database = Database(path, duckdb.memory, threads, duckdb.wait_seconds)
         self._read_only = read_only
 
+    @property
+    def grows(self) -> tuple[Path, ...]:
+        """The file, and beside it the log of a transaction."""
+        path = self._database.path
+        return path, path.with_name(f"{path.name}.wal")
+
     def __enter__(self) -> Self:
         """See that the file can be opened, before any work is done for it.
 
@@ -160,7 +166,7 @@ class Loader:
                     return LoadResult(True, earlier, ())
                 bookkeeping.refuse_overlap(session, request)
                 jobs = [plan_job(session, task, request.pipeline) for task in request.tasks]
-                counts = tuple(load_job(session, job, request.run_at) for job in jobs)
+                counts = tuple(request.each(load_job(session, job, request.run_at) for job in jobs))
                 before_commit(counts)
                 insert = partial(session.insert, bookkeeping.FILES)
                 bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None), insert)

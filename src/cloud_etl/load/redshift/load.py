@@ -117,7 +117,7 @@ class RequestLoad:
                 return earlier
             bookkeeping.refuse_overlap(session, request)
             current = tuple(plan_again(session, job, self._spec, request.pipeline) for job in jobs)
-            counts = tuple(load_job(session, job, request.run_at) for job in current)
+            counts = tuple(request.each(load_job(session, job, request.run_at) for job in current))
             self._before_commit(counts)
             bookkeeping.record(session, request, counts, datetime.now(UTC).replace(tzinfo=None))
             self._sent = LoadResult(False, request.run_id, counts)

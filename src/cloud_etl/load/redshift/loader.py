@@ -36,6 +36,7 @@ class Loader:
     """
 
     reads_local_files = False
+    grows: tuple[Path, ...] = ()
 
     def __init__(
         self,
