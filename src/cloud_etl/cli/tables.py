@@ -213,8 +213,9 @@ def _alike(report: RunReport) -> tuple[str, str]:
 def reject_groups_table(groups: Sequence[RejectGroup]) -> RenderableType:
     """Per run and pipeline, file by file: records and code."""
     parts: list[RenderableType] = []
-    for (run_id, pipeline), members in groupby(groups, key=lambda group: (group.run_id, group.pipeline)):
-        parts.append(_styled(f"{printable(pipeline)}  run {run_id}", "bold"))
+    for (run_id, pipeline, loaded), members in groupby(groups, key=lambda one: (one.run_id, one.pipeline, one.loaded)):
+        mark = "  (never loaded: a later run takes the same files)" if loaded is False else ""
+        parts.append(_styled(f"{printable(pipeline)}  run {run_id}{mark}", "bold"))
         for uri, of_file in groupby(members, key=lambda group: group.source_uri):
             parts.append(_styled(f"  {printable(uri or 'of no file')}", "dim"))
             for group in of_file:

@@ -34,6 +34,19 @@ def histories(spec: PipelineSpec, store: ObjectStore) -> tuple[BatchHistory, ...
     return tuple(history_of(quality) for quality in loaded if quality is not None)
 
 
+def write_report(store: ObjectStore, report: RunReport) -> None:
+    """Write the report of a run, its ledgers and its page.
+
+    Raises:
+        TargetError: the store refused it.
+        TemporaryError: a passing fault.
+    """
+    journal = Journal(store, report.run_id)
+    journal.write_report("report.json", reports.to_json(report).encode())
+    journal.write_report("ledger.json", reports.ledger_json(report).encode())
+    journal.write_report("report.html", reports.render_html(report).encode())
+
+
 def run_reports(store: ObjectStore, limit: int) -> Iterator[RunReport]:
     """Reports of the last runs, the newest first; a run that died before it wrote one has none."""
     for run_id in list_runs(store, limit):

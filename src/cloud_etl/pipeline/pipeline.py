@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,18 +25,20 @@ from cloud_etl.domain.run import (
     PipelineReport,
     Publication,
     RunContext,
+    RunReport,
 )
 from cloud_etl.engines.machine import release_memory, tree_cpu_seconds
 from cloud_etl.engines.marked_frame import Written
 from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
+from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.pipeline import accounts, verify
 from cloud_etl.pipeline.cluster_extract import ClusterExtract
 from cloud_etl.pipeline.delivery import Delivery
 from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
-from cloud_etl.pipeline.recovery import settle_earlier_runs
+from cloud_etl.pipeline.recovery import report_earlier_runs, settle_earlier_runs
 from cloud_etl.pipeline.references import References
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
@@ -143,7 +147,9 @@ class ETLPipeline:
 
     def _phases(self) -> None:
         with self._phase("extract"):
+            lost = self._lease.unsettled
             settle_earlier_runs(self._lease, self._delivery)
+            report_earlier_runs(lost, self._parts.store, self._parts.loader)
             batch = self._extract()
         if batch is None:
             return
@@ -299,9 +305,24 @@ class ETLPipeline:
         accounts.require_reconciled(ledger, left_behind)
 
     def _record(self, step: str, **facts: str | float | None) -> None:
-        """Write a finished step to the journal and the log."""
-        self._journal.record(self._run.pipeline, step, facts)
+        """Write a finished step to the journal and the log; before and after the work, with the report so far."""
+        so_far = {"report": json.loads(reports.to_json(self._so_far()))} if step in ("extract", "publish") else {}
+        self._journal.record(self._run.pipeline, step, {**facts, **so_far})
         log.info(f"{step}.done", **facts)
+
+    def _so_far(self) -> RunReport:
+        """The run report as it would be if the run ended here; the next run writes it where this one is killed."""
+        run, project = self._run, self._parts.project
+        return RunReport(
+            run_id=run.run_id,
+            project=project.spec.project,
+            environment=run.environment,
+            engine=self._parts.spark.name,
+            run_date=run.run_date,
+            started_at=run.started_at,
+            ended_at=datetime.now(UTC),
+            pipelines=(replace(self.report(), publications=self.account.publications),),
+        )
 
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:

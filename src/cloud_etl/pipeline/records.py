@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,17 @@ class Records:
     def rejects_by_code(self, pipeline: str | None = None) -> tuple[RejectGroup, ...]:
         """Rejected records counted by run, pipeline, file and code, the newest run first."""
         with self._quarantine(pipeline, None) as paths:
-            return quarantine.summary(paths)
+            groups = quarantine.summary(paths)
+        outcomes = {run_id: self._outcomes(run_id) for run_id in {group.run_id for group in groups}}
+        return tuple(replace(group, loaded=outcomes[group.run_id].get(group.pipeline)) for group in groups)
+
+    def _outcomes(self, run_id: str) -> dict[str, bool]:
+        """Whether a run loaded, by pipeline; empty where it has no report."""
+        try:
+            report = reports.from_json(Journal(self._store, run_id).read(_REPORT).decode())
+        except (ObjectMissingError, ValueError):
+            return {}
+        return {one.pipeline: one.outcome == "loaded" for one in report.pipelines}
 
     def rejects(
         self, run_id: str | None = None, *, pipeline: str | None = None, code: str | None = None, limit: int = 20

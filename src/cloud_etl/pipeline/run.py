@@ -16,7 +16,7 @@ from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedE
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
 from cloud_etl.monitoring.redaction import Redactor
-from cloud_etl.pipeline.history import histories
+from cloud_etl.pipeline.history import histories, write_report
 from cloud_etl.pipeline.order import upstream
 from cloud_etl.pipeline.pipeline import ETLPipeline
 from cloud_etl.pipeline.wiring import Components, Wiring, open_store
@@ -188,11 +188,8 @@ class Runner:
         if report.is_idle:
             note_idle_run(parts.store, reports.to_line(report))
             return
-        journal = Journal(parts.store, self.run_id)
-        journal.write_report("report.json", reports.to_json(report).encode())
-        journal.write_report("ledger.json", reports.ledger_json(report).encode())
-        journal.write_report("report.html", reports.render_html(report).encode())
-        journal.prune(self._project.environment.keep_reports)
+        write_report(parts.store, report)
+        Journal(parts.store, self.run_id).prune(self._project.environment.keep_reports)
 
 
 def _skipped(name: str, reason: str) -> PipelineReport:

@@ -40,7 +40,12 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class RejectGroup:
-    """Rejects of one run and source file that share a reason."""
+    """Rejects of one run and source file that share a reason.
+
+    Attributes:
+        loaded: whether the run loaded the rows beside them; the next run takes the same files again where it did
+            not. None where the run has no report.
+    """
 
     run_id: str
     pipeline: str
@@ -48,6 +53,7 @@ class RejectGroup:
     stage: str
     code: str
     records: int
+    loaded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,3 +163,32 @@ def test_what_a_killed_run_published_is_gone_when_its_file_is_gone(shop: Path) -
     (shop / "data/raw-data/orders/day1.csv").unlink()
     assert [one.outcome for one in Project.open(shop).run(["orders"]).pipelines] == ["no_new_files"]
     assert _published_rows(shop) == 0
+
+
+def test_a_run_killed_after_its_commit_is_reported_by_the_next(shop: Path) -> None:
+    Project.open(shop).run(["customers"])
+    before = {path.name for path in (shop / "data/runs").iterdir()}
+    _killed(KILLED_IN_TRANSACTION, shop, "after")
+    [killed] = {path.name for path in (shop / "data/runs").iterdir()} - before
+    assert [one.outcome for one in Project.open(shop).run(["orders"]).pipelines] == ["no_new_files"]
+    report = Project.open(shop).records().run(killed)
+    [orders] = [one for one in report.pipelines if one.pipeline == "orders"]
+    assert orders.outcome == "loaded"
+    assert orders.ledger is not None and orders.ledger.reconciles
+    assert (orders.ledger.records_read, {table.table: table.inserted for table in orders.tables}) == (
+        9,
+        {"analytics.orders_fact": 3, "analytics.orders_by_region": 2},
+    )
+    assert {group.loaded for group in Project.open(shop).records().rejects_by_code("orders")} == {True}
+
+
+def test_a_run_killed_before_its_commit_is_reported_as_not_loaded(shop: Path) -> None:
+    Project.open(shop).run(["customers"])
+    before = {path.name for path in (shop / "data/runs").iterdir()}
+    _killed(KILLED_IN_TRANSACTION, shop, "before")
+    [killed] = {path.name for path in (shop / "data/runs").iterdir()} - before
+    Project.open(shop).run(["orders"])
+    records = Project.open(shop).records()
+    [orders] = [one for one in records.run(killed).pipelines if one.pipeline == "orders"]
+    assert (orders.outcome, orders.exit_code, orders.tables) == ("failed", 137, ())
+    assert {group.run_id: group.loaded for group in records.rejects_by_code("orders")}[killed] is False
