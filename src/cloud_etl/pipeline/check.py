@@ -122,8 +122,9 @@ def _store_problems(environment: EnvironmentSpec) -> Iterator[str]:
 
 def _warehouse_problems(environment: EnvironmentSpec, root: Path) -> Iterator[str]:
     duckdb = environment.warehouse.duckdb
-    if duckdb is not None and "${" not in duckdb.path and "?" in str(root / duckdb.path):
-        yield f"{root / duckdb.path} {NO_QUESTION_MARK}"
+    path = (root / duckdb.path).absolute() if duckdb is not None and "${" not in duckdb.path else None
+    if "?" in str(path):
+        yield f"{path} {NO_QUESTION_MARK}"
 
 
 def _schemas(spec: PipelineSpec) -> Iterator[Finding]:

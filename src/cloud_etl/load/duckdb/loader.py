@@ -56,7 +56,7 @@ class Loader:
         if duckdb is None:
             raise ConfigError([Problem("the environment's warehouse is no DuckDB file; name warehouse.duckdb")])
         threads = threads or duckdb.threads or len(os.sched_getaffinity(0)) or 1
-        path = root / duckdb.path
+        path = (root / duckdb.path).absolute()
         if "?" in str(path):
             raise ConfigError([Problem(f"warehouse {path} {NO_QUESTION_MARK}")])
         self._database = Database(path, duckdb.memory, threads, duckdb.wait_seconds)
