@@ -94,7 +94,11 @@ class ColumnSpec(SpecModel):
     )
     required: bool = Field(False, description="A record without a value here is rejected.")
     default: str | int | float | bool | None = Field(None, description="Taken where the value is missing.")
-    format: str | None = Field(None, description="strptime format of dates and timestamps; ISO 8601 without.")
+    format: str | None = Field(
+        None,
+        description="strptime format of dates and timestamps; ISO 8601 without. A text must be what the format writes: "
+        "%m takes 01 and %-m takes 1; %f takes 1 to 6 digits; names of months in any case; %y is 1969 to 2068.",
+    )
     zone: str = Field("UTC", description="Zone of timestamps that carry none; all are stored in UTC.")
     rename_from: str | tuple[str, ...] | None = Field(None, description="Name of the column in the file.")
 

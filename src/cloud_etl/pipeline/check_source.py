@@ -20,7 +20,13 @@ _TIMED = ("date", "timestamp")
 _LIMITS = {"integer": 1 << 31, "bigint": 1 << 63}
 _DIRECTIVE = re.compile(r"%(-?.)?", re.DOTALL)
 # What DuckDB parses.
-_DIRECTIVES = frozenset("aAbBcdfgGhHIjmMnpSuUVwWxXyYzZ%") | {"-" + letter for letter in "djmyHIMS"}
+_DIRECTIVES = frozenset("aAbBcdfgGhHIjmMnpSuUVwWxXyYz%") | {"-" + letter for letter in "djmyHIMS"}
+# What says the year: by itself, by the week, or as part of a whole date.
+_YEARS = frozenset("YyGcx")
+_REFUSED = {
+    "%Z": "names of zones are not taken: PST, CET and IST mean several offsets; "
+    "write %z where the texts have an offset, else leave the name out at the source and set the column's zone"
+}
 
 
 def check_source(spec: PipelineSpec) -> Iterator[Finding]:
@@ -124,7 +130,12 @@ def _format_problem(text: str) -> str | None:
         return f"{text!r} is no strptime format; write for example %Y-%m-%d or %d.%m.%Y %H:%M:%S"
     for match in _DIRECTIVE.finditer(text):
         if match[1] not in _DIRECTIVES:
-            return f"{match[0]!r} is no part of a strptime format"
+            return _REFUSED.get(match[0], f"{match[0]!r} is no part of a strptime format")
+    letters = {match[1].removeprefix("-") for match in _DIRECTIVE.finditer(text)}
+    if not letters & _YEARS:
+        return f"{text!r} has no year, and one would be invented; write a date with it, or declare string"
+    if ("I" in letters) != ("p" in letters) or {"H", "I"} <= letters:
+        return "hours of a half day are %I together with %p; hours of a whole day are %H, alone"
     return None
 
 

@@ -97,7 +97,9 @@ def means(columns: Sequence[Sampled]) -> dict[str, str]:
     for column in columns:
         if column.type.partition("(")[0] in _NUMBERS:
             name = quoted(column.name)
-            terms[column.name] = f"avg({name})" + (f" FILTER (isfinite({name}))" if column.type == "double" else "")
+            # A sum of decimals may need more than the 38 digits that DuckDB has.
+            number = f"{name}::DOUBLE" if column.type.startswith("decimal") else name
+            terms[column.name] = f"avg({number})" + (f" FILTER (isfinite({name}))" if column.type == "double" else "")
     return terms
 
 

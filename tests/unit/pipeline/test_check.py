@@ -438,3 +438,23 @@ def test_what_reads_files_is_told_unless_an_environment_allows_it(findings, smal
     [found] = findings(other("a", body))
     assert "is not among the rows of this pipeline" in found
     assert findings(other("a", body), project=small_project + "    engine: {sql_reads: anything}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("format_", "words"),
+    [
+        ("%Y-%m-%d %H:%M %Z", "names of zones are not taken"),
+        ("%H:%M", "has no year"),
+        ("%d.%m.", "has no year"),
+        ("%Y-%m-%d %I:%M", "%I together with %p"),
+        ("%Y-%m-%d %H:%M %p", "%I together with %p"),
+        ("%Y-%m-%d %I:%M %p", None),
+        ("%-d.%-m.%y", None),
+        ("%Y-%j", None),
+    ],
+)
+def test_a_format_that_accepts_more_than_it_says_is_refused(format_, words):
+    from cloud_etl.pipeline.check_source import _format_problem
+
+    found = _format_problem(format_)
+    assert found is None if words is None else words in (found or "")

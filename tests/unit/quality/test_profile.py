@@ -55,6 +55,13 @@ def test_days_that_python_does_not_have_are_told_as_text(written, run):
     assert (found.minimum, found.maximum, found.nulls) == ("9999-12-31", "10000-01-02", 0)
 
 
+@pytest.mark.parametrize("rows", [8, 30_000])
+def test_a_sum_of_more_than_38_digits_stops_nothing(written, run, rows):
+    sql = f"SELECT i AS _row_id, repeat('9', 38)::DECIMAL(38,0) AS v FROM range({rows}) t(i)"
+    found = by_name(profile([written(sql)], 1000, run))["v"]
+    assert (found.mean, found.maximum) == (pytest.approx(1e38), "9" * 38)
+
+
 def test_nothing_is_told_of_no_rows(written, run):
     assert profile([], 0, run) == ()
     assert profile([written(ALL_TYPES.format(rows=0))], 0, run) == ()

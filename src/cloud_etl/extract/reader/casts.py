@@ -29,13 +29,15 @@ _FIRST_TIME, _LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59
 _INNER_TIMES = "TIMESTAMP '0001-01-02' AND TIMESTAMP '9999-12-30'"
 # What each specifier may match; a format with another one is not proven by pattern but by printing.
 _SPECIFIERS = {
-    "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{1,2}", "d": "[0-9]{1,2}", "H": "[0-9]{1,2}", "I": "[0-9]{1,2}",
-    "M": "[0-9]{1,2}", "S": "[0-9]{1,2}", "f": "[0-9]{1,6}", "p": "[AaPp][Mm]",
-    "b": "[A-Za-z]+", "B": "[A-Za-z]+", "z": _OFFSET, "Z": "[A-Za-z][A-Za-z_/+-]*",
+    "Y": "[0-9]{4}", "y": "[0-9]{2}", "m": "[0-9]{2}", "d": "[0-9]{2}", "H": "[0-9]{2}", "I": "[0-9]{2}",
+    "M": "[0-9]{2}", "S": "[0-9]{2}", "f": "[0-9]{1,6}", "p": "[AaPp][Mm]",
+    "b": "[A-Za-z]+", "B": "[A-Za-z]+", "z": _OFFSET,
 }  # fmt: skip
+# As a dash writes them, without a zero in front.
+_UNPADDED = "[1-9]?[0-9]"
 _DIGITS = frozenset("YymdHIMSf")
 # Two specifiers of one group say the same thing twice, and may contradict each other.
-_SAME = {"y": "Y", "I": "H", "B": "b", "m": "b", "Z": "z"}
+_SAME = {"y": "Y", "I": "H", "B": "b", "m": "b"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,6 @@ def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
     elif column.format == "%Y-%m-%d %H:%M:%S":
         # The same reading as without a format, but nothing shorter or longer; it is the cheapest to prove.
         local, moment, pattern = f"{printed} AND strlen({text}) = 19", "NULL", ""
-        loose = (
-            f"{_full(text, format_pattern(column.format) or '')} AND try_strptime({text}, '{column.format}') = {tried}"
-        )
-        local = f"({local}) OR ({loose})"
         wanted = f"timestamp: as {column.format}"
     else:
         return _formatted_timestamp(column, column.format, text, tried)
@@ -163,7 +161,7 @@ def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
 def _formatted_timestamp(column: ColumnSpec, format_: str, text: str, tried: str) -> Cast:
     parsed = f"try_strptime({text}, {_literal(format_)})"
     in_range = f"{tried} BETWEEN {_FIRST_TIME} AND {_LAST_TIME}"
-    carries_zone = re.search(r"%-?[zZ]", format_.replace("%%", "")) is not None
+    carries_zone = re.search("%z", format_.replace("%%", "")) is not None
     value = tried if carries_zone else _in_utc(tried, column.zone)
     fine = f"({_format_proof(text, format_)}) AND {in_range}"
     code = _timestamp_code(tried, fine)
@@ -235,5 +233,5 @@ def format_pattern(format_: str) -> str | None:
             return None
         said.add(meaning)
         after_digits = letter in _DIGITS or letter == "z"
-        parts.append(f"({_SPECIFIERS[letter]})")
+        parts.append(f"({_UNPADDED if flag_and_letter.startswith('-') else _SPECIFIERS[letter]})")
     return "".join(parts)
