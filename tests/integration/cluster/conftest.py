@@ -188,8 +188,8 @@ def new_far_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[S3Ser
         folder = tmp_path_factory.mktemp("far")
         project = FarProject(folder / "retail", folder / "driver", server.new_url(), server)
         write_example("retail", project.root)
-        for path in (project.root / "raw-data").rglob("*.*"):
-            project.store.put_file(path, path.relative_to(project.root).as_posix())
+        for path in (project.root / "data/raw-data").rglob("*.*"):
+            project.store.put_file(path, path.relative_to(project.root / "data").as_posix())
         spec = server.spec.model_dump(exclude_unset=True) | {"secret_access_key": f"${{env:{SECRET}}}"}
         engine = {"name": "spark", "master": master, "memory": "1GB"}
         project.environment(store=project.url, s3=spec, engine=engine)

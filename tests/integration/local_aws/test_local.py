@@ -117,8 +117,8 @@ def test_up_twice_changes_nothing(stack, addresses) -> None:
 
 def test_the_secret_and_the_role_are_there(addresses) -> None:
     settings = {
-        "endpoint_url": addresses.aws_endpoint, "region_name": "us-east-1", "aws_access_key_id": "a",
-        "aws_secret_access_key": "b",
+        "endpoint_url": addresses.aws_endpoint, "region_name": "us-east-1",
+        "aws_access_key_id": addresses.access_key_id, "aws_secret_access_key": addresses.secret_access_key,
     }  # fmt: skip
     secret = boto3.client("secretsmanager", **settings).get_secret_value(SecretId="shop/local-aws/redshift")
     assert json.loads(secret["SecretString"])["password"] == addresses.redshift_password

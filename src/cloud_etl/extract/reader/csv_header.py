@@ -146,13 +146,19 @@ def _is_cut(window: Window, end: int, head: Head, spec: PipelineSpec) -> bool:
     held = {name for name, _ in head.layout.sources} & set(spec.schema_)
     if head.layout.refusal is not None or len(held) == len(spec.schema_):
         return False
-    window.fill(end + 2)
+    window.fill(end + PROBE_BYTES)
     below = _parse(window, end) if end < len(window.buffer) else None
     if not isinstance(below, Parsed):
         return False
     first, *rest = (name or "" for name in below.fields)
-    joined = match_header([*head.names[:-1], head.names[-1] + first, *rest], spec)
-    return held < {name for name, _ in joined.layout.sources} & set(spec.schema_)
+    names = [*head.names[:-1], head.names[-1] + first, *rest]
+    if not held < {name for name, _ in match_header(names, spec).layout.sources} & set(spec.schema_):
+        return False
+    # A record may hold a column's name as a value: it is as wide as the header, and the lines below it are not wider.
+    following = _parse(window, below.next) if below.next < len(window.buffer) else None
+    if isinstance(following, Parsed):
+        return len(following.fields) == len(names)
+    return len(below.fields) != len(head.names)
 
 
 def _by_position(window: Window, start: int, spec: PipelineSpec, head: Head) -> Head:

@@ -262,3 +262,10 @@ def test_a_very_long_header_name_is_read(read):
     assert read(f"id,{name}\n1,a\n".encode(), {"id": {"type": "integer"}, name: {"type": "string"}}).values == [
         (1, "a")
     ]
+
+
+def test_a_value_that_reads_like_a_missing_column_cuts_no_header(read):
+    schema = {"id": {"type": "string"}, "n": {"type": "string"}, "day": {"type": "string"}}
+    for below in (b"", b"d,e,f\n"):
+        result = read(b"id,note,more\nc,n,m\n" + below, schema=schema, new_columns="evolve")
+        assert result.rejects == [] and len(result.rows) == 1 + bool(below)
