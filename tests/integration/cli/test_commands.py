@@ -195,8 +195,9 @@ def test_of_two_runs_at_once_one_does_all_and_the_other_nothing(shop: Path) -> N
     finally:
         code = first.wait(timeout=120)
     assert code == 0
-    assert second.returncode == 6
-    assert "lease" in second.stderr or "run" in second.stderr
+    # On a busy machine the second may begin when the first is done: then there is nothing left to do.
+    assert second.returncode in (0, 6)
+    assert second.returncode == 0 or "is being run by" in second.stderr
     assert len(list((shop / "data/runs").iterdir())) == 1
 
 
