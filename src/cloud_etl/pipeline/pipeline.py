@@ -33,6 +33,7 @@ from cloud_etl.errors import exit_code_of
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import get_logger
+from cloud_etl.monitoring.reasons import replaced_groups
 from cloud_etl.pipeline import accounts, verify
 from cloud_etl.pipeline.cluster_extract import ClusterExtract
 from cloud_etl.pipeline.delivery import Delivery
@@ -280,7 +281,9 @@ class ETLPipeline:
             self.account.is_committing = True
 
         result = self.account.result = self._delivery.load(request, before_commit)
-        _warn_of_replaced_groups(published, result)
+        # Lawful, and a trap: these figures were made by rows of other batches.
+        for table, groups in replaced_groups(self.report()):
+            log.warning("load.groups_replaced", table=table, groups=groups, by="the rows of this batch")
         self._record("load", batch_id=batch.batch_id, loaded_by_run=result.loaded_by_run, tables=len(result.tables))
 
     def _task(self, published: Published, spec: LoadSpec, batch: Batch) -> LoadTask:
@@ -335,11 +338,3 @@ class ETLPipeline:
             release_memory()
             spent = PhaseTime(phase, time.perf_counter() - wall, tree_cpu_seconds() - cpu)
             self.account.phases.append(spent)
-
-
-def _warn_of_replaced_groups(published: Sequence[Published], result: LoadResult) -> None:
-    """Lawful, and a trap: an aggregate of this batch took the place of figures that other rows had made."""
-    aggregated = {one.publication.output for one in published if one.publication.aggregated}
-    for table in result.tables:
-        if table.output in aggregated and table.mode == "upsert" and table.deleted:
-            log.warning("load.groups_replaced", table=table.table, groups=table.deleted, by="the rows of this batch")
