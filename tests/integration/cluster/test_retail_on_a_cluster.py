@@ -60,7 +60,7 @@ def _account(report: RunReport, pipeline: str) -> dict[str, object]:
 def _same_tables(one: Path, two: Path) -> None:
     with duckdb.connect() as both:
         for name, root in (("one", one), ("two", two)):
-            both.execute(f"ATTACH '{root}/warehouse.duckdb' AS {name} (READ_ONLY)")
+            both.execute(f"ATTACH '{root}/data/warehouse.duckdb' AS {name} (READ_ONLY)")
         for table in TABLES:
             kinds = [both.execute(f"DESCRIBE {side}.analytics.{table}").fetchall() for side in ("one", "two")]
             assert kinds[0] == kinds[1]
@@ -106,13 +106,13 @@ def test_the_score_and_the_profile_are_those_of_a_laptop(cluster, laptop, pipeli
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_the_quarantine_is_that_of_a_laptop(cluster, laptop, pipeline, tmp_path):
     there = _rows(REJECT_COLUMNS, _fetched(cluster[0], f"quarantine/{pipeline}", tmp_path))
-    assert there == _rows(REJECT_COLUMNS, f"{laptop[0]}/quarantine/{pipeline}/*/*.parquet")
+    assert there == _rows(REJECT_COLUMNS, f"{laptop[0]}/data/quarantine/{pipeline}/*/*.parquet")
     assert there
 
 
 def test_the_dropped_rows_are_those_of_a_laptop(cluster, laptop, tmp_path):
     there = _rows("_row_id", _fetched(cluster[0], "dropped-rows/sales_data", tmp_path))
-    assert there == _rows("_row_id", f"{laptop[0]}/dropped-rows/sales_data/**/*.parquet")
+    assert there == _rows("_row_id", f"{laptop[0]}/data/dropped-rows/sales_data/**/*.parquet")
     assert there
 
 
