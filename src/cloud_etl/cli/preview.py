@@ -36,13 +36,10 @@ def show_tables(project: Project, report: RunReport) -> None:
         for loaded in (table for pipeline in report.pipelines for table in pipeline.tables):
             schema, name = loaded.table.split(".")
             rows = connection.table(f'"{schema}"."{name}"').limit(ROWS)
-            more = f", {len(rows.columns) - shown} columns more" if len(rows.columns) > shown else ""
-            view = Table(
-                title=f"{loaded.table}, {plural(loaded.rows_after, 'row')}{more}",
-                title_justify="left",
-                box=None,
-                pad_edge=False,
-            )
+            more = len(rows.columns) - shown
+            behind = f", {plural(more, 'more column')}" if more > 0 else ""
+            console.print(f"{loaded.table}, {plural(loaded.rows_after, 'row')}{behind}")
+            view = Table(box=None, pad_edge=False)
             for column in rows.columns[:shown]:
                 view.add_column(column, no_wrap=True, overflow="ellipsis")
             for row in rows.fetchall():
