@@ -29,27 +29,46 @@ class SchemaKind(StrEnum):
 def validate(
     project: ProjectOption = Path(),
     env: EnvOption = None,
+    imports: Annotated[
+        bool,
+        typer.Option(
+            "--import",
+            help="Import the project's Python and call the functions of python steps on frames without rows.",
+        ),
+    ] = False,
     output: OutputOption = Output.text,
 ) -> None:
-    """Check the whole configuration without touching data: every finding with file and line."""
+    """Check the whole configuration without touching data: every finding with file and line.
+
+    Runs nothing of the project without --import: functions of python steps are looked for in the text of their
+    modules, and a pipeline is analysed up to the first such step.
+    """
     from cloud_etl.pipeline.project import Project
 
     try:
-        loaded = Project.examine(project, env).loaded
+        examined = Project.examine(project, env, imports=imports)
     except ConfigError as exc:
         if output is Output.text:
             raise
         typer.echo(json.dumps({"valid": False, "problems": [_as_dict(problem) for problem in exc.problems]}, indent=2))
         raise typer.Exit(exc.exit_code) from None
+    loaded = examined.loaded
+    partly = () if imports else examined.unrehearsed
     if output is Output.json:
         warnings = [_as_dict(problem) for problem in loaded.warnings]
-        typer.echo(json.dumps({"valid": True, "problems": [], "warnings": warnings}, indent=2))
+        facts = {"valid": True, "problems": [], "warnings": warnings, "not_analysed_to_the_end": partly}
+        typer.echo(json.dumps(facts, indent=2))
         return
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
     pipelines = _counted(len(loaded.pipelines), "pipeline")
     environments = _counted(len(loaded.spec.environments), "environment")
     typer.echo(f"{loaded.spec.project}: {pipelines} and {environments} are valid")
+    if partly:
+        typer.echo(
+            f"Not analysed to the end, for that runs code of the project: {', '.join(partly)}. Where you trust it: "
+            "cloud-etl validate --import"
+        )
 
 
 def show(

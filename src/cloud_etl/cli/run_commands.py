@@ -87,13 +87,14 @@ def plan(
 ) -> int:
     """Show what a run would take, do and change; changes nothing.
 
-    Ends with the code that the run would end with where a pipeline cannot be planned whole.
+    Functions of python steps are called on frames without rows. Ends with the code that the run would end with where a
+    pipeline cannot be planned whole.
     """
     from cloud_etl.cli import tables
     from cloud_etl.pipeline.plan import plan_json
 
     opened = _open(project, env, engine)
-    opened.validate()
+    opened.validate(imports=True)
     made = opened.plan(chosen_pipelines(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
     if output is Output.json:
         typer.echo(plan_json(made))

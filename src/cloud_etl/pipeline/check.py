@@ -18,7 +18,7 @@ from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.load.duckdb.names import NO_QUESTION_MARK, RESERVED_SCHEMAS
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
-from cloud_etl.pipeline.dry_run import engine_findings
+from cloud_etl.pipeline.dry_run import engine_findings, steps_to_rehearse
 from cloud_etl.pipeline.expressions import columns_named, folds_rows, is_aggregate
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
@@ -44,19 +44,46 @@ def check_project(loaded: LoadedProject) -> None:
         raise ConfigError(in_order_of_files(problems))
 
 
-def survey(found: Survey) -> None:
+def survey(found: Survey, *, imports: bool = False) -> None:
     """Check everything: the shape of the files, what they mean, and what the engine says of them, in one round.
+
+    Args:
+        found: the project.
+        imports: import the project's Python and call its functions; its text alone is looked at without.
 
     Raises:
         ConfigError: every finding with file and line.
     """
     loaded = found.loaded
     told = findings(loaded, found.unread)
+    for name, problem in _code_problems(loaded):
+        told[name].append(problem)
     problems = [*found.problems, *_environments(loaded), *(one for ones in told.values() for one in ones)]
-    sound = {name: spec for name, spec in loaded.pipelines.items() if not told[name] and name not in found.damaged}
-    problems += engine_findings(replace(loaded, pipelines=sound))
+    sound = {
+        name: spec
+        for name, spec in loaded.pipelines.items()
+        if not told[name] and name not in found.damaged and (imports or not any(_outside(spec)))
+    }
+    problems += engine_findings(replace(loaded, pipelines=sound), imports=imports)
     if problems:
         raise ConfigError(in_order_of_files(problems))
+
+
+def unrehearsed(pipelines: Mapping[str, PipelineSpec]) -> tuple[str, ...]:
+    """Pipelines that are not analysed to their end where the project's code must not run."""
+    return tuple(
+        name
+        for name, spec in pipelines.items()
+        if any(_outside(spec)) or steps_to_rehearse(spec, imports=False) < len(spec.transform)
+    )
+
+
+def _code_problems(loaded: LoadedProject) -> Iterator[tuple[str, Problem]]:
+    for name, spec in loaded.pipelines.items():
+        for number, step in enumerate(spec.transform):
+            path: YamlPath = ("transform", number, step.kind)
+            for message in step.code_problems(loaded.root) if isinstance(step, Step) else ():
+                yield name, loaded.place(name, path).problem(f"{dotted(path)}: {message}")
 
 
 def in_order_of_files(problems: Iterable[Problem]) -> list[Problem]:

@@ -20,7 +20,7 @@ from cloud_etl.pipeline.output_schema import output_schemas
 from cloud_etl.pipeline.references import empty_frame
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.port import GateContext
-from cloud_etl.transform.port import StepContext
+from cloud_etl.transform.port import Step, StepContext
 from cloud_etl.transform.transformer import DataTransformer
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from cloud_etl.config.config import LoadedProject
     from cloud_etl.domain.environment import EngineSpec
     from cloud_etl.domain.spec import PipelineSpec
-
+    from cloud_etl.engines.marked_frame import MarkedFrame
 
 _JVM_BYTES = 1024 * MIB
+_OF_QUERIES = "spark.sql."
 
 
 class MissingReferenceError(CloudEtlError):
@@ -83,17 +84,40 @@ def dry_schemas(spec: PipelineSpec, context: StepContext) -> dict[str, Schema]:
     Raises:
         CloudEtlError: the engine refuses a step, a check or an output.
     """
-    contract = Schema(tuple(Column(name, one.type) for name, one in spec.schema_.items()))
-    nothing = Batch("dry-run", (), (), contract, (), 0, (), 0)
-    marked = DataTransformer(context).run(spec, nothing).frame
+    marked = _transformed(spec, context)
     gate = QualityGate(spec.quality, GateContext(context.session, context.run, context.references, context.work))
     accepted = gate.mark(marked)
     gate.rehearse(accepted)
-    return output_schemas(spec, accepted.frame, contract)
+    return output_schemas(spec, accepted.frame, _contract(spec))
 
 
-def engine_findings(project: LoadedProject) -> list[Problem]:
-    """Let the engine analyse every pipeline: functions, types, SQL and user code, with no row and no warehouse.
+def _contract(spec: PipelineSpec) -> Schema:
+    return Schema(tuple(Column(name, one.type) for name, one in spec.schema_.items()))
+
+
+def _transformed(spec: PipelineSpec, context: StepContext) -> MarkedFrame:
+    nothing = Batch("dry-run", (), (), _contract(spec), (), 0, (), 0)
+    return DataTransformer(context).run(spec, nothing).frame
+
+
+def steps_to_rehearse(spec: PipelineSpec, *, imports: bool) -> int:
+    """How many steps of a pipeline can be rehearsed: those before the first that runs the project's code, or all.
+
+    Args:
+        spec: the pipeline.
+        imports: whether the project's code may run.
+    """
+    codes = (number for number, step in enumerate(spec.transform) if isinstance(step, Step) and step.runs_code)
+    return len(spec.transform) if imports else next(codes, len(spec.transform))
+
+
+def engine_findings(project: LoadedProject, *, imports: bool) -> list[Problem]:
+    """Let the engine analyse every pipeline: functions, types and SQL, with no row and no warehouse.
+
+    Args:
+        project: the pipelines to analyse.
+        imports: call the project's Python and start the engine with all its settings; without, a pipeline is analysed
+            up to the first step that would run code, and the engine starts with nothing that names a program.
 
     Raises:
         EngineError: the engine cannot be started.
@@ -106,11 +130,11 @@ def engine_findings(project: LoadedProject) -> list[Problem]:
     problems: list[Problem] = []
     with tempfile.TemporaryDirectory(prefix="cloud-etl-validate-") as folder:
         scratch = Path(folder)
-        with SparkManager(_small(engine), 1, scratch / "engine") as spark:
+        with SparkManager(_small(engine, imports=imports), 1, scratch / "engine") as spark:
             for name in in_order(project.pipelines, project.pipelines):
                 context = _context(project, name, spark.session, planned, scratch / name)
                 try:
-                    planned |= dry_schemas(project.pipelines[name], context)
+                    planned |= _rehearsed(project.pipelines[name], context, imports=imports)
                 except MissingReferenceError:
                     continue
                 except EngineError:
@@ -121,9 +145,22 @@ def engine_findings(project: LoadedProject) -> list[Problem]:
     return problems
 
 
-def _small(engine: EngineSpec) -> EngineSpec:
+def _rehearsed(spec: PipelineSpec, context: StepContext, *, imports: bool) -> dict[str, Schema]:
+    """Schemas of the outputs; none where a step would run code and must not, as far as it comes."""
+    steps = steps_to_rehearse(spec, imports=imports)
+    if steps == len(spec.transform):
+        return dry_schemas(spec, context)
+    _ = _transformed(spec.model_copy(update={"transform": spec.transform[:steps]}), context).frame.schema
+    return {}
+
+
+def _small(engine: EngineSpec, *, imports: bool) -> EngineSpec:
     """The engine as far as frames without rows need it: on this machine, with what a JVM must have at least."""
     here = engine.model_copy(update={"master": None, "event_log": None})
+    if not imports:
+        # Of the others some name a program, a jar or a class.
+        kept = {name: value for name, value in engine.config.items() if name.startswith(_OF_QUERIES)}
+        here = here.model_copy(update={"config": kept, "jars": None})
     return engine_within(here, Resources(_JVM_BYTES if engine.name == "spark" else LEAST_BYTES, 1))
 
 

@@ -13,7 +13,7 @@ from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject, Survey, find_project, load_project, survey_project
 from cloud_etl.domain.progress import NoProgress, Progress
 from cloud_etl.errors import UsageError
-from cloud_etl.pipeline.check import check_project, survey
+from cloud_etl.pipeline.check import check_project, survey, unrehearsed
 from cloud_etl.pipeline.order import in_order
 
 if TYPE_CHECKING:
@@ -60,7 +60,12 @@ class Project:
 
     @classmethod
     def examine(
-        cls, path: str | Path = ".", env: str | None = None, *, environ: Mapping[str, str] | None = None
+        cls,
+        path: str | Path = ".",
+        env: str | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        imports: bool = False,
     ) -> Self:
         """Open a project and check everything as `validate` does, what `open` refuses included, in one round.
 
@@ -68,12 +73,13 @@ class Project:
             path: a folder inside the project.
             env: as in `open`.
             environ: as in `open`.
+            imports: as in `validate`.
 
         Raises:
             ConfigError: every finding with file and line.
         """
         found = survey_project(find_project(Path(path)), env, os.environ if environ is None else environ)
-        survey(found)
+        survey(found, imports=imports)
         return cls(found.loaded)
 
     def with_engine(self, name: str) -> Project:
@@ -109,20 +115,29 @@ class Project:
         return type(self)(replace(self.loaded, environment=environment))
 
     @property
+    def unrehearsed(self) -> tuple[str, ...]:
+        """Pipelines that `validate` analyses to their end only with `imports`."""
+        return unrehearsed(self.loaded.pipelines)
+
+    @property
     def pipelines(self) -> tuple[str, ...]:
         """Names of the pipelines, each after those it reads."""
         return in_order(self.loaded.pipelines, self.loaded.pipelines)
 
-    def validate(self) -> None:
+    def validate(self, *, imports: bool = False) -> None:
         """Check everything that can be checked without touching data: files, names, types, then SQL and user code.
 
-        The engine analyses each pipeline that is sound so far on frames without rows; functions of `python` steps are
-        called with one.
+        The engine analyses each pipeline that is sound so far on frames without rows.
+
+        Args:
+            imports: import the modules of `python` steps and call their functions with such a frame. Without, nothing
+                of the project is run: the functions are looked for in the text of the modules, and a pipeline is
+                analysed up to its first `python` step.
 
         Raises:
             ConfigError: every finding with file and line.
         """
-        survey(Survey(self.loaded))
+        survey(Survey(self.loaded), imports=imports)
 
     def plan(self, pipelines: Sequence[str] | None = None, *, run_date: date | None = None) -> Plan:
         """Tell what a run would do: files, rows, steps, tables, statements. Changes nothing.

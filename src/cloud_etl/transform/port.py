@@ -72,6 +72,15 @@ class Step(StepSpec):
         return ()
 
     @property
+    def runs_code(self) -> bool:
+        """Whether applying it runs code of the project, which `validate` does only when it is told to."""
+        return False
+
+    def code_problems(self, project: Path) -> tuple[str, ...]:
+        """What the text of the project's code tells against this step; none of it is run."""
+        return ()
+
+    @property
     def references(self) -> tuple[str, ...]:
         """Names of the pipelines, outputs or tables this step reads."""
         return ()

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud_etl.domain.environment import EngineSpec
 from cloud_etl.errors import ConfigError
+from cloud_etl.pipeline.dry_run import _small
 from cloud_etl.pipeline.project import Project
 
 
@@ -94,3 +96,47 @@ def test_files_meaning_and_engine_are_told_in_one_round(shop: Path) -> None:
     assert [file for file, _ in told] == ["cloud-etl.yaml", "engine.yaml", "meaning.yaml", "shape.yaml"]
     for (_, message), words in zip(told, ("stroe", "summ", "'b'", "fill_nulls.a"), strict=True):
         assert words in message
+
+
+_TRAP = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\ndef tidy(frame):\n    return frame.nope\n"
+
+
+def test_validate_runs_no_code_of_the_project_unless_it_is_told_to(shop: Path) -> None:
+    (shop / "trap.py").write_text(_TRAP)
+    project = with_transform(shop, "  - python: trap:tidy\n")
+    project.validate()
+    assert not (shop / "ran").exists()
+    assert project.unrehearsed == ("extra",)
+    with pytest.raises(ConfigError, match=r"extra\.yaml:5: .*gave Column, not a DataFrame"):
+        project.validate(imports=True)
+    assert (shop / "ran").exists()
+
+
+def test_steps_before_one_that_would_run_code_are_analysed_without_it(shop: Path) -> None:
+    (shop / "trap.py").write_text(_TRAP)
+    with pytest.raises(ConfigError, match=r"extra\.yaml:5: .*unknown function: summ") as raised:
+        with_transform(shop, "  - filter: {r: 'summ(a) > 1'}\n  - python: trap:tidy\n").validate()
+    assert len(raised.value.problems) == 1
+    with pytest.raises(ConfigError, match=r"extra\.yaml:5: .*has no function 'tydi'; known: tidy"):
+        with_transform(shop, "  - python: trap:tydi\n").validate()
+    assert not (shop / "ran").exists()
+
+
+def test_validate_starts_no_program_that_a_setting_or_a_query_names(shop: Path) -> None:
+    settings = shop / "cloud-etl.yaml"
+    text = settings.read_text()
+    settings.write_text(text + "  other: {extends: local, engine: {sql_reads: anything}}\n")
+    query = "select transform(a) using 'touch ran' as (a string) from input"
+    project = with_transform(shop, f'  - sql: "{query}"\n  - sql: select * from input\n')
+    project.validate()
+    assert project.unrehearsed == ("extra",)
+
+
+def test_of_the_settings_of_spark_only_those_of_queries_are_kept_where_nothing_may_run() -> None:
+    engine = EngineSpec.model_validate({
+        "name": "spark", "jars": "jars",
+        "config": {"spark.sql.legacy.x": "1", "spark.plugins": "Evil", "spark.pyspark.python": "./evil"},
+    })  # fmt: skip
+    small = _small(engine, imports=False)
+    assert (dict(small.config), small.jars) == ({"spark.sql.legacy.x": "1"}, None)
+    assert _small(engine, imports=True).config == engine.config

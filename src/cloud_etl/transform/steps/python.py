@@ -18,6 +18,7 @@ from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE
 from cloud_etl.errors import StepFailedError
 from cloud_etl.transform.columns import Columns, config_error
+from cloud_etl.transform.function_source import function_problem
 from cloud_etl.transform.port import Step
 from cloud_etl.transform.rebuilt import rebuilt
 
@@ -50,6 +51,16 @@ class Python(Step):
     def barrier(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def runs_code(self) -> bool:
+        """Always."""
+        return True
+
+    def code_problems(self, project: Path) -> tuple[str, ...]:
+        """Whether the module, the function and its parameters are there."""
+        problem = function_problem(self.function, project.resolve())
+        return (f"{self.label}: {problem}",) if problem else ()
 
     def apply(self, frame: MarkedFrame, context: StepContext) -> MarkedFrame:
         """Call the function; what it builds is lazy unless the function itself runs it."""
