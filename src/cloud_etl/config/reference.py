@@ -22,8 +22,9 @@ Written from the models by `make docs`; do not edit.
 
 A project is a folder with `cloud-etl.yaml` and one file per pipeline in `pipelines/` (`*.yaml`, `*.yml`).
 `cloud-etl validate` checks all of it without touching data or running code of the project (`--import` runs it),
-`cloud-etl config show --origin` tells where each value comes from, and `cloud-etl schema --write` writes JSON
-Schemas for editors. An unknown key, a wrong type or a name that leads nowhere is an error with file and line; all of them are told at once.
+`cloud-etl config show --origin` tells where each value comes from, and `cloud-etl schema --write` writes JSON Schemas
+for editors. An unknown key, a wrong type or a name that leads nowhere is an error with file and line; all of them are
+told at once.
 
 ## Where a value comes from
 The later wins:

@@ -18,6 +18,7 @@ from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.load.duckdb.names import NO_QUESTION_MARK, RESERVED_SCHEMAS
 from cloud_etl.pipeline.check_references import Columns, check_references, circles, missing
 from cloud_etl.pipeline.check_source import Finding, check_source
+from cloud_etl.pipeline.check_sql import endless_patterns, reads_outside
 from cloud_etl.pipeline.dry_run import engine_findings, steps_to_rehearse
 from cloud_etl.pipeline.expressions import columns_named, folds_rows, is_aggregate
 from cloud_etl.quality.port import Check
@@ -62,7 +63,7 @@ def survey(found: Survey, *, imports: bool = False) -> None:
     sound = {
         name: spec
         for name, spec in loaded.pipelines.items()
-        if not told[name] and name not in found.damaged and (imports or not any(_outside(spec)))
+        if not told[name] and name not in found.damaged and (imports or not any(reads_outside(spec)))
     }
     problems += engine_findings(replace(loaded, pipelines=sound), imports=imports)
     if problems:
@@ -74,7 +75,7 @@ def unrehearsed(pipelines: Mapping[str, PipelineSpec]) -> tuple[str, ...]:
     return tuple(
         name
         for name, spec in pipelines.items()
-        if any(_outside(spec)) or steps_to_rehearse(spec, imports=False) < len(spec.transform)
+        if any(reads_outside(spec)) or steps_to_rehearse(spec, imports=False) < len(spec.transform)
     )
 
 
@@ -175,8 +176,9 @@ def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:
     """
     flow = _Flow()
     columns: Columns | None = {name: column.type for name, column in spec.schema_.items()}
+    flow.findings.extend(endless_patterns(spec))
     if closed:
-        flow.findings.extend(_outside(spec))
+        flow.findings.extend(reads_outside(spec))
     for number, step in enumerate(spec.transform):
         if columns is None or not isinstance(step, Step):
             columns = None
@@ -196,30 +198,6 @@ def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:
         flow.findings.extend(_output(output, columns, ("outputs", number)))
         flow.outputs[output.name] = _columns_of(output, columns)
     return flow
-
-
-def _outside(spec: PipelineSpec) -> Iterator[Finding]:
-    """What expressions and queries would read beside their rows."""
-    for number, step in enumerate(spec.transform):
-        if isinstance(step, Step):
-            path = ("transform", number, step.kind)
-            yield from _reads_more(step.expressions, path)
-            yield from _reads_more(step.queries, path, query=True)
-    for number, check in enumerate(spec.quality.checks):
-        if isinstance(check, Check):
-            yield from _reads_more(check.expressions, ("quality", "checks", number, check.kind))
-    for number, output in enumerate(spec.outputs):
-        if output.aggregate is not None:
-            yield from _reads_more(output.aggregate.metrics.values(), ("outputs", number, "aggregate", "metrics"))
-
-
-def _reads_more(texts: Iterable[str], path: YamlPath, *, query: bool = False) -> Iterator[Finding]:
-    # Importing the parser takes long, and most projects are checked without it.
-    from cloud_etl.engines.sql.outside import outside, reads_more
-
-    for text in texts:
-        if (found := outside(text, query=query)) is not None:
-            yield path, reads_more(found)
 
 
 def _after(step: Step, columns: Columns) -> tuple[Columns | None, list[str]]:

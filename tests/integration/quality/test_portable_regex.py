@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud_etl.quality.portable_regex import portable
+from cloud_etl.quality.regex.portable import portable
 
 pytestmark = pytest.mark.integration
 

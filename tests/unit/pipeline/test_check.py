@@ -225,6 +225,18 @@ def test_outputs_name_columns_that_are_there(findings, output, said):
     assert f"outputs[0].{said}" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        ("expression: {that: \"order_id rlike '(a+)+'\"}", "the pattern '(a+)+' can read one text in ever more ways"),
+        ("expression: {that: \"order_id like '%a%a%a%a%a%a%'\"}", "has too many repeats in a row"),
+    ],
+)
+def test_patterns_that_explode_are_refused_wherever_they_stand(findings, check, said):
+    found = findings(HEAD + f"quality: {{checks: [{{{check}}}]}}\n" + OUTPUT)
+    assert said in found[0]
+
+
 def test_columns_that_scd2_makes_may_be_laid_out(findings):
     load = "mode: scd2, keys: [order_id], sortkey: [valid_from], encode: {valid_to: raw}, comments: {is_current: now}"
     assert findings(HEAD + OUTPUT.replace("}", f", {load}}}")) == []

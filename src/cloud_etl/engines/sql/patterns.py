@@ -3,12 +3,22 @@ r"""Regular expressions in Spark SQL: \d, \s and \w are ASCII for Java and of al
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import errors, exp
+
+from cloud_etl.engines.sql.spark_sql import VERBATIM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Functions whose second argument is a pattern.
 FUNCTIONS = frozenset({
     "regexp_replace", "regexp_extract", "regexp_extract_all", "regexp_like", "regexp_count", "regexp_substr",
     "regexp_instr", "rlike", "regexp", "split",
 })  # fmt: skip
+_LIKE = ("like", "ilike")
 _CLASSES = {"d": "0-9", "s": r" \t\n\x0B\f\r", "w": "0-9A-Za-z_"}
 _PIECE = re.compile(r"\\.|\[\^?\]?|\]|.", re.DOTALL)
 
@@ -29,3 +39,32 @@ def ascii_classes(pattern: str) -> str:
         else:
             made.append(piece)
     return "".join(made)
+
+
+def literal_patterns(text: str, *, query: bool) -> Iterator[tuple[str, bool]]:
+    """The patterns that stand in an expression or a query, and whether each is one of LIKE; none where it has no tree.
+
+    Args:
+        text: Spark SQL.
+        query: whether it is a SELECT.
+    """
+    try:
+        tree = sqlglot.parse_one(text, dialect=VERBATIM, into=None if query else exp.Condition)
+    except (errors.SqlglotError, RecursionError):
+        return
+    for node in tree.find_all(exp.RegexpLike, exp.Like, exp.ILike, exp.SimilarTo, exp.Anonymous):
+        if isinstance(node, exp.Anonymous):
+            found = node.expressions[1:2] if node.name.lower() in {*FUNCTIONS, *_LIKE, "str_to_map"} else []
+            found += node.expressions[2:3] if node.name.lower() == "str_to_map" else []
+            like = node.name.lower() in _LIKE
+        else:
+            found, like = [node.expression], isinstance(node, exp.Like | exp.ILike)
+        for one in found:
+            for literal in one.find_all(exp.Literal, exp.RawString):
+                yield literal.name, like
+
+
+def like_as_regex(pattern: str) -> str:
+    """A pattern of LIKE as Spark matches it: by a regular expression."""
+    parts = re.findall(r"\\.|%+|_|[^\\%_]+|\\", pattern, re.DOTALL)
+    return "".join({"%": ".*", "_": "."}.get(one[0]) or re.escape(one[-1] if one[0] == "\\" else one) for one in parts)

@@ -14,7 +14,7 @@ from cloud_etl.errors import ConfigError, Problem
 from cloud_etl.quality.columns import require
 from cloud_etl.quality.literals import Value, constant, kind_of, literal
 from cloud_etl.quality.port import GateContext, Prepared, RowCheck, Rule
-from cloud_etl.quality.portable_regex import portable
+from cloud_etl.quality.regex.portable import portable
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -160,7 +160,9 @@ class Pattern(_ColumnCheck):
     r"""The whole text matches a regular expression, from its first to its last character.
 
     It has the meaning of Python's `re.fullmatch(regex, text, re.ASCII)` on every engine: `\d` is 0-9, `$` is the end
-    and not the place before a last line feed. Look-around, back references and \b are refused.
+    and not the place before a last line feed. Look-around, back references and \b are refused, and so is a pattern that
+    Spark could match without end: a repeat in a repeat that reads the same text, three such repeats in a row, or one
+    that is very large when its repeats are written out.
     """
 
     kind: ClassVar[str] = "pattern"

@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 import warnings
 
+from cloud_etl.quality.regex.cost import regex_problem
+
+_MOST_SHOWN = 100
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r" \t\n\r\x0B\f"}
 _CONTROLS = {"t": r"\t", "n": r"\n", "r": r"\r", "f": r"\f", "v": r"\x0B", "a": r"\x07"}
 _ANCHORS = {"A": r"\A", "Z": r"\z"}
@@ -24,18 +27,29 @@ def portable(pattern: str) -> str:
     """Rewrite a pattern so that a search with it is a full match with the same answer on every engine.
 
     Raises:
-        ValueError: the pattern is broken, or uses something that engines answer differently or not at all.
+        ValueError: the pattern is broken, takes without bound on Spark, or uses something that engines answer
+            differently or not at all.
     """
     with warnings.catch_warnings():
         # Python warns of [[ and && inside a class, which are set operations elsewhere.
         warnings.simplefilter("error", FutureWarning)
         try:
             re.compile(pattern, re.ASCII)
-        except re.error as error:
-            raise ValueError(f"the regex {pattern!r} is broken: {error}") from error
+            problem = regex_problem(pattern)
+        except (re.error, OverflowError) as error:
+            raise ValueError(f"the regex {_shown(pattern)} is broken: {error}") from error
+        except RecursionError:
+            problem = "is nested too deeply"
         except FutureWarning as warning:
             reason = str(warning)[:1].lower() + str(warning)[1:]
-            raise ValueError(f"the regex {pattern!r} is ambiguous: {reason}; escape it with a backslash") from None
+            raise ValueError(
+                f"the regex {_shown(pattern)} is ambiguous: {reason}; escape it with a backslash"
+            ) from None
+    if problem is not None:
+        raise ValueError(
+            f"the regex {_shown(pattern)} {problem}; say what stands between the parts, such as [^,]* for .*, "
+            "or write an expression with LIKE"
+        )
     flags = _FLAGS.match(pattern)
     body = _Scanner(pattern[flags.end() :] if flags else pattern).rewrite()
     return rf"\A{'(?iu)' if flags else ''}(?:{body})\z"
@@ -123,8 +137,12 @@ class _Scanner:
         return "-" if is_range else _literal(char)
 
     def _refusal(self, what: str) -> ValueError:
-        return ValueError(f"the regex {self._text!r} uses {what}, which the engines do not all read alike")
+        return ValueError(f"the regex {_shown(self._text)} uses {what}, which the engines do not all read alike")
 
 
 def _literal(char: str) -> str:
     return "\\" + char if char in _META else char
+
+
+def _shown(pattern: str) -> str:
+    return repr(pattern if len(pattern) <= _MOST_SHOWN else f"{pattern[:_MOST_SHOWN]}...")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cloud_etl.quality.portable_regex import portable
+from cloud_etl.quality.regex.portable import portable
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,12 @@ def test_what_engines_read_differently_is_refused(pattern):
 def test_a_line_feed_after_the_match_is_no_match():
     assert not re.search(portable("a$").replace(r"\z", r"\Z"), "a\n")
     assert re.search(portable("a$").replace(r"\z", r"\Z"), "a")
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+", "(" * 5000 + ")" * 5000, "a{99999999999999999999}", "(?:a{60000}){60000}"]
+)
+def test_a_pattern_that_takes_without_bound_is_refused_in_a_short_message(pattern):
+    with pytest.raises(ValueError, match="the regex") as raised:
+        portable(pattern)
+    assert len(str(raised.value)) < 400
