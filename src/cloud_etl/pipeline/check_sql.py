@@ -29,12 +29,11 @@ def reads_outside(spec: PipelineSpec) -> Iterator[Finding]:
 def endless_patterns(spec: PipelineSpec) -> Iterator[Finding]:
     """Patterns in expressions and queries that can take without bound on an engine."""
     for path, text, query in _texts(spec):
-        from cloud_etl.engines.sql.patterns import like_as_regex, literal_patterns
-        from cloud_etl.quality.regex.cost import java_regex_problem, like_problem
+        from cloud_etl.engines.sql.patterns import literal_patterns
+        from cloud_etl.quality.regex.cost import java_regex_problem
 
-        for pattern, is_like in literal_patterns(text, query=query):
-            problem = like_problem(like_as_regex(pattern)) if is_like else java_regex_problem(pattern)
-            if problem is not None:
+        for pattern in literal_patterns(text, query=query):
+            if (problem := java_regex_problem(pattern)) is not None:
                 shown = pattern if len(pattern) <= _MOST_SHOWN else f"{pattern[:_MOST_SHOWN]}..."
                 yield path, f"the pattern {shown!r} {problem}; say what stands between the parts, such as [^,]* for .*"
 

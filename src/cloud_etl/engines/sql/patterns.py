@@ -18,7 +18,6 @@ FUNCTIONS = frozenset({
     "regexp_replace", "regexp_extract", "regexp_extract_all", "regexp_like", "regexp_count", "regexp_substr",
     "regexp_instr", "rlike", "regexp", "split",
 })  # fmt: skip
-_LIKE = ("like", "ilike")
 _CLASSES = {"d": "0-9", "s": r" \t\n\x0B\f\r", "w": "0-9A-Za-z_"}
 _PIECE = re.compile(r"\\.|\[\^?\]?|\]|.", re.DOTALL)
 
@@ -41,8 +40,8 @@ def ascii_classes(pattern: str) -> str:
     return "".join(made)
 
 
-def literal_patterns(text: str, *, query: bool) -> Iterator[tuple[str, bool]]:
-    """The patterns that stand in an expression or a query, and whether each is one of LIKE; none where it has no tree.
+def literal_patterns(text: str, *, query: bool) -> Iterator[str]:
+    """The regular expressions that stand in an expression or a query; none where it has no tree.
 
     Args:
         text: Spark SQL.
@@ -52,19 +51,13 @@ def literal_patterns(text: str, *, query: bool) -> Iterator[tuple[str, bool]]:
         tree = sqlglot.parse_one(text, dialect=VERBATIM, into=None if query else exp.Condition)
     except (errors.SqlglotError, RecursionError):
         return
-    for node in tree.find_all(exp.RegexpLike, exp.Like, exp.ILike, exp.SimilarTo, exp.Anonymous):
-        if isinstance(node, exp.Anonymous):
-            found = node.expressions[1:2] if node.name.lower() in {*FUNCTIONS, *_LIKE, "str_to_map"} else []
-            found += node.expressions[2:3] if node.name.lower() == "str_to_map" else []
-            like = node.name.lower() in _LIKE
+    for node in tree.find_all(exp.RegexpLike, exp.SimilarTo, exp.Anonymous):
+        if not isinstance(node, exp.Anonymous):
+            found = [node.expression]
+        elif node.name.lower() == "str_to_map":
+            found = node.expressions[1:3]
         else:
-            found, like = [node.expression], isinstance(node, exp.Like | exp.ILike)
+            found = node.expressions[1:2] if node.name.lower() in FUNCTIONS else []
         for one in found:
             for literal in one.find_all(exp.Literal, exp.RawString):
-                yield literal.name, like
-
-
-def like_as_regex(pattern: str) -> str:
-    """A pattern of LIKE as Spark matches it: by a regular expression."""
-    parts = re.findall(r"\\.|%+|_|[^\\%_]+|\\", pattern, re.DOTALL)
-    return "".join({"%": ".*", "_": "."}.get(one[0]) or re.escape(one[-1] if one[0] == "\\" else one) for one in parts)
+                yield literal.name

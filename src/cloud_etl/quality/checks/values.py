@@ -161,7 +161,7 @@ class Pattern(_ColumnCheck):
 
     It has the meaning of Python's `re.fullmatch(regex, text, re.ASCII)` on every engine: `\d` is 0-9, `$` is the end
     and not the place before a last line feed. Look-around, back references and \b are refused, and so is a pattern that
-    Spark could match without end: a repeat in a repeat that reads the same text, three such repeats in a row, or one
+    Spark could match without end: a repeat in a repeat that reads the same text, five such repeats in a row, or one
     that is very large when its repeats are written out.
     """
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cloud_etl.quality.regex.characters import union_of
 from cloud_etl.quality.regex.graph import Graph, loops, reached
 
-# A repeat without an end counts as so many lengths.
-ENDLESS = 10_000
+# A repeat without an end counts as so many lengths: those of a text of some length.
+ENDLESS = 100
 _MOST_STEPS = 500_000
 Pair = tuple[int, int]
 

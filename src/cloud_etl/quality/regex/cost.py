@@ -13,13 +13,12 @@ from __future__ import annotations
 import re
 import warnings
 
-from cloud_etl.quality.regex.ambiguity import ENDLESS, TooLargeError, doubles, ways
+from cloud_etl.quality.regex.ambiguity import TooLargeError, doubles, ways
 from cloud_etl.quality.regex.automaton import Automaton
 
 _MOST_CHARACTERS = 2000
-_MOST_WAYS = 10 * ENDLESS
-_MOST_WAYS_OF_LIKE = ENDLESS**3
-
+# Four repeats in a row that read the same text are let through: people write `.*a.*b.*`.
+_MOST_WAYS = 1_000_000
 
 # Java's words for what Python has others for, or none.
 _JAVA = {
@@ -41,18 +40,8 @@ def java_regex_problem(pattern: str) -> str | None:
         return None
 
 
-def like_problem(pattern: str) -> str | None:
-    """As `regex_problem`, of a pattern of LIKE as a regular expression; more is allowed, for it has no other words."""
-    return regex_problem(pattern, _MOST_WAYS_OF_LIKE)
-
-
-def regex_problem(pattern: str, most_ways: int = _MOST_WAYS) -> str | None:
-    """Why a pattern can take without bound, or None.
-
-    Args:
-        pattern: what Python's `re` reads.
-        most_ways: how many ways there may be to share one text among repeats that follow one another, where one
-            without an end counts as 10,000.
+def regex_problem(pattern: str) -> str | None:
+    """Why a pattern that Python's `re` reads can take without bound, or None.
 
     Raises:
         re.error: it is broken.
@@ -65,7 +54,7 @@ def regex_problem(pattern: str, most_ways: int = _MOST_WAYS) -> str | None:
         masks = automaton.masks
         if doubles(automaton.follow, masks, automaton.twice):
             return "can read one text in ever more ways (a repeat in a repeat): one that does not fit takes for ever"
-        if ways(automaton.follow, masks, automaton.choices) > most_ways:
+        if ways(automaton.follow, masks, automaton.choices) > _MOST_WAYS:
             return "has too many repeats in a row that read the same text: a long one that does not fit takes for ever"
     except TooLargeError:
         return "is too large when its repeats are written out"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cloud_etl.engines.sql.patterns import like_as_regex, literal_patterns
-from cloud_etl.quality.regex.cost import java_regex_problem, like_problem, regex_problem
+from cloud_etl.engines.sql.patterns import literal_patterns
+from cloud_etl.quality.regex.cost import java_regex_problem, regex_problem
 
 _TWICE, _MANY, _LARGE = "a repeat in a repeat", "too many repeats in a row", "is too large"
 
@@ -28,8 +28,8 @@ _TWICE, _MANY, _LARGE = "a repeat in a repeat", "too many repeats in a row", "is
             "(?i)(a|A)*b", "([^x]|y)*z", r"(\d+)*$", "(a*){1,5}b", r"(\[|[^a])*x[]|]*", "((((a)*)*)*)*b",
         )),
         *((one, _MANY) for one in (
-            ".*.*.*=.*", r"\s*\s*\s*x", "a*a*a*b", "(a{1,2}){30}", "(a?){50}a{50}", "(a|aa){40}", "(a|a){30}",
-            "a?" * 30 + "a" * 30, "(a|a)" * 30, "(a|ab)(b|)" * 40, "(|a)" * 30, "a{1,9}" * 20, r"(a*)\1\1\1b",
+            ".*.*.*.*.*=", r"\s*" * 6 + "x", "a*" * 9 + "b", "(a{1,2}){30}", "(a?){50}a{50}", "(a|aa){40}", "(a|a){30}",
+            "a?" * 30 + "a" * 30, "(a|a)" * 30, "(a|ab)(b|)" * 40, "(|a)" * 30, "a{1,9}" * 20, r"(a*)\1\1\1\1\1b",
         )),
         *((one, _LARGE) for one in (
             "a{99999}", "(a{100}){100}", "a?" * 900, ".{0,65535}", "(((a|b|c|d){9}){9}){99}",
@@ -57,7 +57,7 @@ def test_a_pattern_that_explodes_is_told(pattern: str, said: str) -> None:
         r"(\(\d{3}\) ?|\d{3}-)?\d{3}-\d{4}",
         "M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})", "|".join(["alpha", "beta", "gamma", "delta"] * 20),
         r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})?", "[|]*a|[]|]b",
-        r"(Mr|Mrs|Ms|Miss)\.? [A-Z][a-z]+",
+        r"(Mr|Mrs|Ms|Miss)\.? [A-Z][a-z]+", ".*foo.*bar.*", r"^\s*(.*?)\s*$", ".*, .*, .*, .*",
     ],
 )  # fmt: skip
 def test_patterns_that_people_write_are_let_through(pattern: str) -> None:
@@ -109,19 +109,17 @@ def _at_most(seconds: float) -> Iterator[None]:
     [
         ("a rlike '(a+)+'", ["(a+)+"]), ("a rlike r'(a+)+'", ["(a+)+"]),
         ("regexp_replace(a, '(a|a)*', '(b+)+')", ["(a|a)*"]),
-        ("split(lower(a), 'x')[0]", ["x"]), ("str_to_map(a, 'b', 'c')", ["b", "c"]), ("a like '%x%'", ["%x%"]),
+        ("split(lower(a), 'x')[0]", ["x"]), ("str_to_map(a, 'b', 'c')", ["b", "c"]), ("a like '%x%'", []),
         ("a = '(a+)+'", []), ("a rlike b", []),
-        ("not (a regexp 'x' or b ilike 'y')", ["x", "y"]), ("like(a, 'z')", ["z"]),
-        ("a like any ('%a', 'b%')", ["%a", "b%"]),
+        ("not (a regexp 'x' or b ilike 'y')", ["x"]),
     ],
 )  # fmt: skip
 def test_the_patterns_of_an_expression_are_found(text: str, patterns: list[str]) -> None:
-    assert sorted(pattern for pattern, _ in literal_patterns(text, query=False)) == sorted(patterns)
+    assert sorted(literal_patterns(text, query=False)) == sorted(patterns)
 
 
 def test_patterns_of_a_query_are_found() -> None:
-    (found,) = literal_patterns("select * from input where a rlike '(a+)+'", query=True)
-    assert found == ("(a+)+", False)
+    assert list(literal_patterns("select * from input where a rlike '(a+)+'", query=True)) == ["(a+)+"]
 
 
 def test_what_only_java_reads_is_judged_where_python_has_words_for_it() -> None:
@@ -129,9 +127,3 @@ def test_what_only_java_reads_is_judged_where_python_has_words_for_it() -> None:
     assert _TWICE in (java_regex_problem(r"(?<name>a+)+\z") or "")
     assert java_regex_problem(r"\p{Lu}\p{javaMirrored}+") is None
     assert java_regex_problem(r"[a-z&&[^b]\Q(\E") is None
-
-
-def test_like_may_look_for_four_parts_and_not_for_ten() -> None:
-    assert like_as_regex(r"a_%%b.\%") == r"a..*b\.%"
-    assert like_problem(like_as_regex("%a%b%c%")) is None
-    assert _MANY in (like_problem(like_as_regex("%a" * 10)) or "")
