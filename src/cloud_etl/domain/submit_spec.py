@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cloud_etl.domain.glob import Glob
 from cloud_etl.domain.spec_model import SpecModel
 
 # Sizes of a worker of EMR Serverless: cores -> least and most memory in GB, and the step between two sizes.
@@ -117,6 +118,7 @@ class SubmitSpec(SpecModel):
     @classmethod
     def _below_the_project(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for glob in value:
+            Glob(glob)
             if glob.startswith("/") or ".." in glob.split("/"):
                 raise ValueError(f"{glob!r} leaves the project: globs are relative to its folder")
         return value

@@ -53,7 +53,7 @@ class Selection:
         self._check_that_it_is_a_folder()
         for info in store.list(self.place.prefix):
             path = info.key.removeprefix(self.place.prefix).removeprefix("/") if self.place.prefix else info.key
-            if info.refused is None and not self.place.pattern.fullmatch(path):
+            if info.refused is None and not self.place.pattern.fits(path):
                 continue
             reason = self._reason(info, path)
             if reason is None:

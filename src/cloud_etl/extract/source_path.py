@@ -1,4 +1,4 @@
-"""Where a pipeline's files are: placeholders filled, the store found, the glob made a pattern."""
+"""Where a pipeline's files are: placeholders filled, the store found, the glob read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.glob import Glob
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import SourceError
 from cloud_etl.storage.keys import key_problem
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 _PLACEHOLDER = re.compile(r"\{(\w*)(?::([^{}]*))?\}")
-_GLOB = re.compile(r"(?P<folders>\*\*/)|(?P<all>\*\*)|(?P<some>\*)|(?P<one>\?)|\[(?P<set>!?\]?[^\]/]*)\]")
+# What a date has, and nothing that widens it: a width would be filled with zeros, a gigabyte of them where it says so.
+_OF_DATES = re.compile(r"(?:[^%]|%-?[YymdjbBaAuwUWVGeFDhC%])*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class SourcePlace:
 
     store: ObjectStore
     prefix: str
-    pattern: re.Pattern[str]
+    pattern: Glob
     expected: str
     dated: str = ""
 
@@ -46,7 +48,7 @@ def source_place(source: SourceSpec, store: ObjectStore, run_date: date) -> Sour
     """
     path = fill(source.path, run_date)
     expected = source.path.partition("{")[0].rpartition("/")[0] if "{" in source.path else path
-    pattern = glob_pattern(fill(source.pattern, run_date))
+    pattern = filled_glob(source.pattern, run_date)
     if "://" in path:
         place = store.elsewhere(path.rstrip("/"))
         dated = f"{path.removeprefix(expected).strip('/')}/" if "{" in source.path else ""
@@ -64,39 +66,33 @@ def fill(text: str, run_date: date) -> str:
     """Put the run's date into `{date}` (2026-01-31) and `{date:%Y/%m/%d}`.
 
     Raises:
-        SourceError: there is another placeholder.
+        SourceError: there is another placeholder, or its format is none of a date.
     """
 
     def value(found: re.Match[str]) -> str:
         if found[1] != "date":
             hint = did_you_mean(found[1], ("date",))
             raise SourceError(f"source: unknown placeholder {found[0]} in {text!r}{hint}")
+        if not _OF_DATES.fullmatch(found[2] or ""):
+            raise SourceError(
+                f"source: {found[0]} in {text!r} is no format of a date; write for example {{date:%Y/%m/%d}}"
+            )
         return run_date.strftime(found[2] or "%Y-%m-%d")
 
     return _PLACEHOLDER.sub(value, text)
 
 
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """A glob on paths as a pattern for fullmatch: `*` and `?` stay in a folder, `**/` crosses any number, also none."""
-    parts = []
-    end = 0
-    for found in _GLOB.finditer(glob):
-        parts += [re.escape(glob[end : found.start()]), _part(found)]
-        end = found.end()
-    return re.compile("".join([*parts, re.escape(glob[end:])]), re.DOTALL)
+def filled_glob(text: str, run_date: date) -> Glob:
+    """The glob on file names of a day.
 
-
-def _part(found: re.Match[str]) -> str:
-    fixed = {"folders": "(?:[^/]+/)*", "all": ".*", "some": "[^/]*", "one": "[^/]"}
-    if found.lastgroup in fixed:
-        return fixed[found.lastgroup]
-    members = found["set"]
-    if members in ("", "!"):
-        return re.escape(found[0])
-    negated = members.startswith("!")
-    # All but the - of a range loses its special meaning.
-    escaped = re.sub(r"[\\^\[\]&~|]", r"\\\g<0>", members.removeprefix("!"))
-    return f"[^/{escaped}]" if negated else f"[{escaped}]"
+    Raises:
+        SourceError: as `fill`, or it is longer than any path.
+    """
+    filled = fill(text, run_date)
+    try:
+        return Glob(filled)
+    except ValueError as exc:
+        raise SourceError(f"source.pattern: {exc}") from None
 
 
 def _below(path: str) -> str:

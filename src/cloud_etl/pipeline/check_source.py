@@ -14,6 +14,8 @@ from cloud_etl.config.yaml_positions import YamlPath
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE, Kind
 from cloud_etl.domain.spec import ColumnSpec, CsvOptions, PipelineSpec, SourceSpec
+from cloud_etl.errors import SourceError
+from cloud_etl.extract.source_path import fill, filled_glob
 
 Finding = tuple[YamlPath, str]
 _TIMED = ("date", "timestamp")
@@ -38,6 +40,11 @@ def check_source(spec: PipelineSpec) -> Iterator[Finding]:
 
 
 def _source(source: SourceSpec) -> Iterator[Finding]:
+    for key, read in (("path", fill), ("pattern", filled_glob)):
+        try:
+            read(getattr(source, key), date.min)
+        except SourceError as exc:
+            yield ("source", key), str(exc)
     for name in ("csv", "json"):
         field = "json_" if name == "json" else name
         if field in source.model_fields_set and source.format != name:

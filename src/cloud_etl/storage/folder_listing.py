@@ -19,10 +19,13 @@ HOME = ".cloud-etl"
 def scan(root: Path, start: Path) -> Iterator[ObjectInfo]:
     """Every entry below a folder that is no folder; nothing where there is no such folder.
 
+    Links that lead out of the folder come refused: what stands elsewhere in the store is not what was asked for.
+
     Raises:
         OSError: a folder cannot be read.
     """
     pending = [start]
+    within = start.resolve()
     while pending:
         folder = pending.pop()
         try:
@@ -34,18 +37,24 @@ def scan(root: Path, start: Path) -> Iterator[ObjectInfo]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 pending.append(Path(entry.path))
-            elif (info := look(root, Path(entry.path))) is not None:
+            elif (info := look(root, Path(entry.path), within)) is not None:
                 yield info
 
 
-def look(root: Path, path: Path) -> ObjectInfo | None:
-    """What a path below the root is, without the hash of its content; None when it is gone."""
+def look(root: Path, path: Path, within: Path) -> ObjectInfo | None:
+    """What a path below the root is, without the hash of its content; None when it is gone.
+
+    Args:
+        root: of the store.
+        path: below it.
+        within: the folder that a link may not leave.
+    """
     key = path.relative_to(root).as_posix()
     refused = key_problem(key)
     try:
         status = path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            refused = refused or _link_problem(root, path)
+            refused = refused or _link_problem(within, path)
             status = status if refused else path.stat()
     except FileNotFoundError:
         return None
@@ -57,11 +66,11 @@ def look(root: Path, path: Path) -> ObjectInfo | None:
     return ObjectInfo(key, status.st_size, None, None, modified_at, refused)
 
 
-def _link_problem(root: Path, path: Path) -> str | None:
+def _link_problem(within: Path, path: Path) -> str | None:
     try:
         target = path.resolve(strict=True)
     except (OSError, RuntimeError):
         return "symbolic link to nothing"
-    if not target.is_relative_to(root):
-        return "symbolic link that leaves the store"
+    if not target.is_relative_to(within):
+        return "symbolic link that leaves the folder"
     return "symbolic link to a folder; such links are not followed" if target.is_dir() else None

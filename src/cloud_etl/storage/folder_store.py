@@ -96,7 +96,7 @@ class FolderStore(ObjectStore):
         """One file with the hash of its content."""
         path = self.local_path(key)
         with self._reading(path):
-            info = look(self._root, path) if path.is_file() else None
+            info = look(self._root, path, self._root) if path.is_file() else None
         if info is None:
             raise ObjectMissingError(f"{self.uri(key)} does not exist.")
         return self._with_etag(info)

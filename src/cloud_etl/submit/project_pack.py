@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, SecretStr
 
 from cloud_etl.config.project_files import PIPELINES_FOLDER, PROJECT_FILE
 from cloud_etl.config.secrets import is_reference
+from cloud_etl.domain.glob import Glob
 from cloud_etl.errors import ConfigError, Problem, UsageError
 from cloud_etl.submit.pack import Pack
+from cloud_etl.transform.function_source import parsed
 from cloud_etl.transform.steps.python import Python
 
 if TYPE_CHECKING:
@@ -39,8 +42,9 @@ def project_pack(loaded: LoadedProject, spec: SubmitSpec) -> Pack:
     redshift = loaded.environment.warehouse.redshift
     if redshift is not None and redshift.tls.ca_file is not None:
         found.add(_certificates(redshift.tls.ca_file, root))
+    files = tuple(_may_be_taken(root, _left_out(loaded, root))) if spec.include else ()
     for glob in spec.include:
-        found.update(_included(glob, root, _left_out(loaded, root)))
+        found.update(_included(glob, files, root))
     _refuse_large(found, root)
     return Pack("project", {path.relative_to(root).as_posix(): path for path in found}, "zip")
 
@@ -77,8 +81,8 @@ def _paths(module: str, root: Path) -> Iterator[Path]:
 def _imports(path: Path, root: Path) -> Iterator[str]:
     """Names that a file imports; `from a import b` may mean the module a.b, so both are named."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError:
+        tree = parsed(path)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # The run says where, with the line.
     package = path.relative_to(root).parent.parts
     for node in ast.walk(tree):
@@ -102,22 +106,31 @@ def _certificates(ca_file: str, root: Path) -> Path:
     return path
 
 
-def _included(glob: str, root: Path, left_out: tuple[Path, ...]) -> set[Path]:
-    found = {
-        path
-        for path in root.glob(glob)
-        if path.is_file()
-        and not any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(root).parts)
-        and not any(path.is_relative_to(folder) for folder in left_out)
-        # A link may lead to what must not leave this machine.
-        and path.resolve().is_relative_to(root)
-    }
+def _included(glob: str, files: Sequence[Path], root: Path) -> set[Path]:
+    """What a glob of submit.include stands for."""
+    wanted = Glob(PurePosixPath(glob).as_posix())
+    found = {path for path in files if wanted.fits(path.relative_to(root).as_posix())}
     if not found:
         raise UsageError(
             f"submit.include {glob!r} finds no file below {root} that may be taken. Nothing was sent. Hidden files, "
             "links that leave the project, and the folders of store, warehouse and log are never taken."
         )
     return found
+
+
+def _may_be_taken(root: Path, left_out: tuple[Path, ...]) -> Iterator[Path]:
+    """The files of the project but those that are hidden, that hold data, or that a link takes from elsewhere."""
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        folders[:] = [name for name in folders if not _is_hidden(name) and here / name not in left_out]
+        for path in (here / name for name in names if not _is_hidden(name)):
+            # A link may lead to what must not leave this machine.
+            if path not in left_out and path.is_file() and path.resolve().is_relative_to(root):
+                yield path
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__pycache__"
 
 
 def _left_out(loaded: LoadedProject, root: Path) -> tuple[Path, ...]:

@@ -155,7 +155,17 @@ def test_links_that_leave_the_store_are_skipped_with_the_reason(store, extractor
     store.local_path("raw/sales/b.csv").symlink_to(tmp_path / "secret.csv")
     found = extractor().list(frozenset())
     assert [file.key for file in found.files] == ["raw/sales/a.csv"]
-    assert reasons(found) == {"b.csv": "symbolic link that leaves the store"}
+    assert reasons(found) == {"b.csv": "symbolic link that leaves the folder"}
+
+
+def test_a_link_to_another_place_of_the_store_is_set_aside_too(extractor, store):
+    store.write("quarantine/x.csv", b"a\n1\n")
+    store.write("raw/sales/a.csv", b"a\n1\n")
+    store.local_path("raw/sales/b.csv").symlink_to(store.local_path("quarantine/x.csv"))
+    store.local_path("raw/sales/c.csv").symlink_to("a.csv")
+    found = extractor().list(frozenset())
+    assert reasons(found) == {"b.csv": "symbolic link that leaves the folder"}
+    assert [file.key for file in found.files] == ["raw/sales/a.csv", "raw/sales/c.csv"]
 
 
 def test_an_empty_folder_has_no_new_files(store, extractor):

@@ -3,51 +3,14 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.spec import SourceSpec
 from cloud_etl.errors import SourceError
-from cloud_etl.extract.source_path import fill, glob_pattern, source_place
+from cloud_etl.extract.source_path import fill, filled_glob, source_place
 from cloud_etl.storage.folder_store import FolderStore
 
 DAY = date(2026, 1, 31)
-names = st.text(st.characters(blacklist_characters="/", blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
-
-
-@pytest.mark.parametrize(
-    ("glob", "fits", "misses"),
-    [
-        ("*", ["a.csv", "a b"], ["x/a.csv"]),
-        ("*.csv*", ["a.csv", "a.csv.gz"], ["a.json", "x/a.csv", "acsv"]),
-        ("**/*.csv", ["a.csv", "x/a.csv", "x/y/a.csv"], ["a.json", "x/a.json"]),
-        ("**", ["a", "x/y/a.csv"], []),
-        ("x/**", ["x/a", "x/y/a"], ["y/a", "x"]),
-        ("year=*/month=??/*.csv", ["year=2026/month=01/a.csv"], ["year=2026/month=1/a.csv", "year=2026/a.csv"]),
-        ("part-[0-9].csv", ["part-7.csv"], ["part-x.csv", "part-10.csv"]),
-        ("part-[!0-9].csv", ["part-x.csv"], ["part-7.csv", "part-/.csv"]),
-        ("[]].csv", ["].csv"], ["[.csv"]),
-        ("[a^&~|\\].csv", ["^.csv", "\\.csv", "&.csv"], ["b.csv"]),
-        ("open[.csv", ["open[.csv"], ["open.csv"]),
-        ("a+b(c).csv", ["a+b(c).csv"], ["aab(c).csv"]),
-        ("line?.csv", ["line\n.csv"], []),
-    ],
-)
-def test_a_glob_fits_whole_paths(glob, fits, misses):
-    pattern = glob_pattern(glob)
-    assert [name for name in fits if not pattern.fullmatch(name)] == []
-    assert [name for name in misses if pattern.fullmatch(name)] == []
-
-
-@given(st.lists(names, min_size=1, max_size=4))
-def test_a_path_without_glob_characters_fits_itself_only(parts):
-    path = "/".join(parts)
-    literal = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
-    assert glob_pattern(literal).fullmatch(path)
-    assert not glob_pattern(literal).fullmatch(path + "x")
-    assert glob_pattern("**/" + "*").fullmatch(path)
-    assert bool(glob_pattern("*").fullmatch(path)) == (len(parts) == 1)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +30,17 @@ def test_dates_are_filled_in(text, filled):
 def test_an_unknown_placeholder_is_named(text):
     with pytest.raises(SourceError, match="unknown placeholder"):
         fill(text, DAY)
+
+
+@pytest.mark.parametrize("text", ["{date:%9999999999Y}", "{date:%_10d}", "{date:%Q}", "{date:%}", "{date:%c}"])
+def test_a_format_that_is_none_of_a_date_is_refused(text):
+    with pytest.raises(SourceError, match="is no format of a date"):
+        fill(text, DAY)
+
+
+def test_a_glob_that_is_longer_than_any_path_is_refused():
+    with pytest.raises(SourceError, match=r"source\.pattern: the glob has 1,025 characters"):
+        filled_glob("*" * 1025, DAY)
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,8 @@ def test_links_that_leave_the_store_are_listed_as_refused_and_not_followed(store
     assert refusals(store) == {
         "in/real.csv": None,
         "in/same.csv": None,
-        "in/out.csv": "symbolic link that leaves the store",
-        "in/folder": "symbolic link that leaves the store",
+        "in/out.csv": "symbolic link that leaves the folder",
+        "in/folder": "symbolic link that leaves the folder",
         "in/inner": "symbolic link to a folder; such links are not followed",
         "in/nothing": "symbolic link to nothing",
     }
