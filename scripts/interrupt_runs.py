@@ -34,7 +34,19 @@ outputs:
     load: {table: shop.PIPELINE, mode: append}
 """
 PIPELINES = ("first", "second")
-MAIN = "import sys; from cloud_etl.cli.main import main; sys.argv[1:] = ['run', '--all']; main()"
+MAIN = """
+import sys
+sys.argv[1:] = ["run", "--all"]
+from cloud_etl.cli.main import main
+from cloud_etl import interrupts
+said = interrupts._said
+def where(words):
+    import faulthandler
+    faulthandler.dump_traceback(all_threads=True)
+    return said(words)
+interrupts._said = where
+main()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,8 @@ def faults(folder: Path, ended: Ended, number: int) -> list[str]:
     if ended.code not in (0, 128 + ended.number):
         found.append(f"code {ended.code}")
     text = ended.said
+    if "Current thread" in text:
+        found.append("it came to no safe place: " + text[text.index("Current thread") - 3_000 :])
     if "Traceback" in text and "cloud_etl/cli/main" in text and ended.after_seconds > 1:
         found.append("a traceback")
     next_run = subprocess.run(  # noqa: S603 - our own command

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Container platforms kill after ten seconds at the earliest: by then the last words have been said.
 PATIENCE_SECONDS = 7.0
 _LAST_WORDS_SECONDS = 2.0
+_STOP_AGAIN_SECONDS = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SHOW_CURSOR = b"\x1b[?25h"
 _BEFORE = "interrupted; no run was under way"
@@ -79,7 +80,10 @@ def pause(seconds: float) -> None:
 
 @contextlib.contextmanager
 def stoppable(stop: Callable[[], None]) -> Iterator[None]:
-    """Calls inside block for long; when the process is asked to end, another thread calls stop to make them fail."""
+    """Calls inside block for long; when the process is asked to end, another thread calls stop to make them fail.
+
+    It is called again and again until the block is left: what it stops may not have begun when it is first called.
+    """
     state = _state
     state.stops.append(stop)
     try:
@@ -161,7 +165,7 @@ def _watch(reading: int, state: _State) -> None:
         _end_at_once(number, _BEFORE)
     state.woken.set()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    threading.Thread(target=_stop_all, args=(state,), name="stops", daemon=True).start()
+    threading.Thread(target=_keep_stopping, args=(state,), name="stops", daemon=True).start()
     while (left := deadline - time.monotonic()) > 0:
         if select.select([reading], [], [], left)[0]:
             again = _heard(reading)
@@ -170,6 +174,12 @@ def _watch(reading: int, state: _State) -> None:
             _end_at_once(again)
     words = state.words
     _end_at_once(number, _AFTER if words is None else _said(words))
+
+
+def _keep_stopping(state: _State) -> None:
+    while True:
+        _stop_all(state)
+        time.sleep(_STOP_AGAIN_SECONDS)
 
 
 def _stop_all(state: _State) -> None:

@@ -85,6 +85,14 @@ class EngineSpec(SpecModel):
         return value
 
 
+class S3PatienceSpec(SpecModel):
+    """How long the store is waited for."""
+
+    request_seconds: int = Field(60, ge=1, description="For one try of a request, with all of its body.")
+    retries: int = Field(5, ge=0, description="Most further tries of a request that was refused, cut or not answered.")
+    retry_seconds: int = Field(180, ge=0, description="For all tries of a request: none begins after that.")
+
+
 class S3Spec(SpecModel):
     """Settings of an s3:// store; the standard AWS credential chain applies where they are silent."""
 
@@ -100,6 +108,7 @@ class S3Spec(SpecModel):
     )
     kms_key_id: str | None = Field(None, description="Key for sse-kms; the account's key for S3 without.")
     requester_pays: bool = Field(False, description="Pay for requests to a bucket of somebody else.")
+    patience: S3PatienceSpec = Field(default_factory=S3PatienceSpec, description="How long it is waited for.")
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:

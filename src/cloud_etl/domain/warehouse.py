@@ -85,6 +85,21 @@ class TlsSpec(SpecModel):
     )
 
 
+class RedshiftPatienceSpec(SpecModel):
+    """How long Redshift is waited for, by phase; a statement has `statement_timeout_seconds`."""
+
+    open_seconds: int = Field(30, ge=1, description="For a new connection: TLS, login, the driver's first questions.")
+    answer_seconds: int = Field(
+        120, ge=1, description="For a statement that needs no work: BEGIN, SET, a look into the ledger."
+    )
+    silent_seconds: int = Field(
+        120, ge=1, description="While a statement runs: how long the server may answer nobody, on new connections too."
+    )
+    retry_seconds: int = Field(
+        600, ge=0, description="For all tries of a load after passing faults: no try begins after that."
+    )
+
+
 class RedshiftSpec(SpecModel):
     """Amazon Redshift as the warehouse, provisioned or serverless."""
 
@@ -104,6 +119,9 @@ class RedshiftSpec(SpecModel):
     )
     staging_schema: str | None = Field(None, description="Schema for staging tables; temporary tables without.")
     statement_timeout_seconds: int = Field(3600, ge=1, description="Longest time one statement may take.")
+    patience: RedshiftPatienceSpec = Field(
+        default_factory=RedshiftPatienceSpec, description="How long it is waited for, by phase."
+    )
     query_group: str = Field(
         "cloud-etl", pattern=r"^[A-Za-z0-9_.:-]{1,100}$", description="Query group; the run id is appended."
     )

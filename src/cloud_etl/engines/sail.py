@@ -13,9 +13,10 @@ from cloud_etl.engines.gate import Gate, GateError, can_close
 from cloud_etl.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import grpc  # type: ignore[import-untyped]  # grpc has no types
     from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
 
@@ -38,6 +39,7 @@ class Engine:
         self._server: SparkConnectServer | None = None
         self._gate: Gate | None = None
         self._session: SparkSession | None = None
+        self._channel: grpc.Channel | None = None
 
     def start(self) -> SparkSession:
         """Start the server and give a session in UTC with ANSI mode on.
@@ -77,8 +79,8 @@ class Engine:
 
     def abandon(self) -> None:
         """Make the calls that are under way fail: Sail itself does not stop a query, but nobody has to wait for it."""
-        if self._session is not None:
-            self._session.client._channel.close()
+        if self._channel is not None:
+            self._channel.close()
 
     def stop(self) -> None:
         """Stop session and server; calling it twice is harmless."""
@@ -102,10 +104,14 @@ class Engine:
         if address is None:
             raise RuntimeError("the server has no address")
         if not can_close():
-            return _connect(f"{address[0]}:{address[1]}")
+            return _connect(f"{address[0]}:{address[1]}", self._keep)
         # Before anything else: until then the port answers everybody.
         self._gate = Gate(address[1])
-        return _connect(self._gate.target)
+        return _connect(self._gate.target, self._keep)
+
+    def _keep(self, channel: grpc.Channel) -> None:
+        # From the first call on, so that an engine can be abandoned while it starts.
+        self._channel = channel
 
 
 def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
@@ -130,8 +136,7 @@ def _settings(spec: EngineSpec, cores: int, spill: Path) -> dict[str, str]:
     }
 
 
-def _connect(target: str) -> SparkSession:
-    import grpc  # type: ignore[import-untyped]  # grpc has no types
+def _connect(target: str, opened: Callable[[grpc.Channel], None]) -> SparkSession:
     from pyspark.sql.connect.client import ChannelBuilder
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession as ConnectSession
@@ -144,7 +149,9 @@ def _connect(target: str) -> SparkSession:
             return target
 
         def toChannel(self) -> grpc.Channel:  # noqa: N802 - PySpark's name
-            return self._insecure_channel(target)
+            channel = self._insecure_channel(target)
+            opened(channel)
+            return channel
 
     speak_connect()
     # It is what `SparkSession.builder.remote` makes, and has every method of its namesake.

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 
 from cloud_etl import backends, interrupts
 from cloud_etl.engines.dialect import open_for_reading, speak_again, speak_to, spoken
-from cloud_etl.errors import CloudEtlError
+from cloud_etl.errors import CloudEtlError, RunInterruptedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.environment import EngineSpec
     from cloud_etl.engines.port import Engine
+
+_LOOK_SECONDS = 0.2
+_ABANDONED_SECONDS = 2.0
 
 
 class SparkManager:
@@ -61,7 +64,7 @@ class SparkManager:
         import pyarrow  # noqa: F401 - for its effect
 
         def start() -> None:
-            with contextlib.suppress(CloudEtlError):
+            with contextlib.suppress(CloudEtlError, RunInterruptedError):
                 _ = self.session
 
         threading.Thread(target=start, name="engine-start", daemon=True).start()
@@ -80,12 +83,12 @@ class SparkManager:
             EngineError: the engine cannot be started.
         """
         interrupts.check()
-        with self._starting:
+        with self._alone():
             if self._session is None:
                 if self._engine is None:
                     self._spoken_before = spoken()
                 self._engine = self._find()
-                self._session = self._engine.start()
+                self._session = self._started(self._engine)
                 if self._spec.sql_reads == "anything":
                     open_for_reading(self._session)
             # Another engine of this process may have been in use since.
@@ -103,8 +106,11 @@ class SparkManager:
 
         PySpark serves the sessions of its caller, if any, as it did before.
         """
-        with self._starting:
-            engine, self._engine, self._session = self._engine, None, None
+        # An engine that starts in the background and is abandoned meanwhile ends with the process at the latest.
+        held = self._starting.acquire(timeout=_ABANDONED_SECONDS if interrupts.requested() else -1)
+        engine, self._engine, self._session = self._engine, None, None
+        if held:
+            self._starting.release()
         if engine is not None:
             try:
                 engine.stop()
@@ -122,6 +128,25 @@ class SparkManager:
         """Stop the engine."""
         self._watched.close()
         self.stop()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait for the thread that starts the engine, unless the process is asked to end."""
+        while not self._starting.acquire(timeout=_LOOK_SECONDS):
+            interrupts.check()
+        try:
+            yield
+        finally:
+            self._starting.release()
+
+    @staticmethod
+    def _started(engine: Engine) -> SparkSession:
+        try:
+            return engine.start()
+        except Exception:
+            # What was abandoned fails in every way.
+            interrupts.check()
+            raise
 
     def _abandon(self) -> None:
         if self._engine is not None:

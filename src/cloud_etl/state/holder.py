@@ -6,11 +6,9 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Self
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_PID_NAMESPACE = Path("/proc/self/ns/pid")
+from cloud_etl.storage.processes import is_gone, process_space, start_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Holder:
     def this_process(cls, run_id: str, token: str, since: datetime, expires_at: datetime) -> Self:
         """This process as the holder of a lease."""
         pid = os.getpid()
-        return cls(run_id, token, socket.gethostname(), pid, process_space(), _start_tick(pid), since, expires_at)
+        return cls(run_id, token, socket.gethostname(), pid, process_space(), start_tick(pid), since, expires_at)
 
     def is_free(self, now: datetime) -> bool:
         """Whether another run may take the lease."""
@@ -67,32 +65,4 @@ class Holder:
 
     def is_dead(self) -> bool:
         """Whether the holder ran in this very process space and is not there any more."""
-        if self.process_space is None or self.process_space != process_space():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False  # Somebody else's process of that id: alive, and not ours to look at.
-        # A pid is used again; one that was started at another tick is another process.
-        return _start_tick(self.pid) != self.start_tick
-
-
-def process_space() -> str | None:
-    """Name of the space in which process ids are unique: the boot and the pid namespace; None where unknown."""
-    try:
-        return f"{_BOOT_ID.read_text().strip()}/{_PID_NAMESPACE.stat().st_ino}"
-    except OSError:
-        return None
-
-
-def _start_tick(pid: int) -> int | None:
-    """Clock tick since boot at which a process was started; None for one that is gone or waits to be reaped."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    # man 5 proc: the name, in brackets, may hold blanks; state is the field after it, the start the 22nd.
-    fields = status.rpartition(b")")[2].split()
-    return None if fields[0] == b"Z" else int(fields[19])
+        return is_gone(self.process_space, self.pid, self.start_tick)

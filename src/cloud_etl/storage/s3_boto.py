@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,13 +19,21 @@ if TYPE_CHECKING:
 MOST_COPIED_BYTES = 5 << 30
 _PART_BYTES = 512 << 20
 _DELETED_AT_ONCE = 1_000
+_SERVER_FAULT = 500
+_BUSY = ("SlowDown", "RequestTimeout", "Throttling", "TooManyRequests")
 
 
 def boto3_client(bucket: Bucket) -> BaseClient:
     """A client with the settings of a bucket; connects when it is first used."""
     from botocore.config import Config
 
-    config = Config(s3={"addressing_style": "path" if bucket.path_style else "auto"})
+    patience = bucket.s3.patience
+    config = Config(
+        s3={"addressing_style": "path" if bucket.path_style else "auto"},
+        connect_timeout=10,
+        read_timeout=patience.request_seconds,
+        retries={"mode": "standard", "total_max_attempts": patience.retries + 1},
+    )
     client: BaseClient = chain_session(bucket.s3, bucket.region).client(
         "s3", endpoint_url=bucket.endpoint, config=config
     )
@@ -36,17 +45,24 @@ def boto3_errors(what: str, fault: type[SourceError | TargetError]) -> Iterator[
     """Turn what boto3 raises into our errors; what says what could not be done, fault is the class of those that stay.
 
     Raises:
-        TemporaryError: the server could not be reached.
+        TemporaryError: the server could not be reached, or is busy.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    begun = time.monotonic()
     try:
         yield
     except ClientError as exc:
         code = exc.response.get("Error", {}).get("Code", "unknown error")
+        told = exc.response.get("ResponseMetadata", {})
+        if told.get("HTTPStatusCode", 0) >= _SERVER_FAULT or code in _BUSY:
+            count, seconds = told.get("RetryAttempts", 0) + 1, time.monotonic() - begun
+            tries = "try" if count == 1 else "tries"
+            raise TemporaryError(f"{what}: {code}, after {count} {tries} in {seconds:.0f} s. Try again later.") from exc
         raise fault(f"{what}: {code}.") from exc
     except BotoCoreError as exc:
-        raise TemporaryError(f"{what}: {type(exc).__name__}.") from exc
+        seconds = time.monotonic() - begun
+        raise TemporaryError(f"{what}: {type(exc).__name__}, after {seconds:.0f} s. Try again later.") from exc
 
 
 def copy_large(source: tuple[Bucket, str], target: tuple[Bucket, str]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from cloud_etl.domain.patience import Patience, waiting
 from cloud_etl.errors import (
     CloudEtlError,
     ObjectChangedError,
@@ -29,9 +32,9 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.environment import S3Spec
 
-_REQUEST_SECONDS = 60
-_TRIES_BEFORE_LAST = 3
 _STATUS = re.compile(r"status code: (\d{3})")
+_RETRIES = re.compile(r"after (\d+) retries")
+_FIRST_PAUSE_SECONDS = 0.1
 _CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _PASSING = re.compile(r"error sending request|timed? ?out|connection|reset|body error|decoding", re.IGNORECASE)
 _EXPIRED = "The credentials have expired; they came from {source}: get new ones and run again."
@@ -53,6 +56,9 @@ _HINTS = {
         "policy."
     ),
 }
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class Bucket:
         """
         from obstore.store import S3Store as Client
 
+        patience = self.s3.patience
         options: S3Config = {"virtual_hosted_style_request": not self.path_style}
         if self.endpoint is not None:
             style = self.path_style
@@ -96,9 +103,12 @@ class Bucket:
         return Client(
             self.name,
             config=options,
-            client_options={"allow_http": True, "connect_timeout": "10s", "timeout": f"{_REQUEST_SECONDS}s"},
+            client_options={"allow_http": True, "connect_timeout": "10s", "timeout": f"{patience.request_seconds}s"},
             # Room for several requests that stall for their whole time, or there would be one try.
-            retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=_TRIES_BEFORE_LAST * _REQUEST_SECONDS)},
+            retry_config={
+                "max_retries": patience.retries,
+                "retry_timeout": timedelta(seconds=patience.retry_seconds),
+            },
             credential_provider=found.provider,
         )
 
@@ -125,23 +135,75 @@ def _is_bare_host(endpoint: str) -> bool:
     return True
 
 
+@dataclass(slots=True)
+class Tries:
+    """How often a request was sent that obstore itself sends once."""
+
+    count: int = 1
+
+
 @contextmanager
-def s3_errors(uri: str, fault: type[SourceError | TargetError]) -> Iterator[None]:
+def asked(bucket: Bucket, uri: str, fault: type[SourceError | TargetError]) -> Iterator[Tries]:
+    """A request inside is said in the log where it takes long, and what obstore raises is turned into our errors."""
+    patience = bucket.s3.patience
+    most_seconds = patience.retry_seconds + patience.request_seconds
+    with waiting(f"the store to answer for {uri}", most_seconds), s3_errors(uri, fault) as tries:
+        yield tries
+
+
+def once_more(bucket: Bucket, uri: str, tries: Tries, call: Callable[[], T]) -> T:
+    """Send a request again whose answer was lost; obstore does so where it takes the request for harmless alone.
+
+    Args:
+        bucket: where to; its patience bounds the tries.
+        uri: what it is about, for the log.
+        tries: counts them.
+        call: sends it; it must do no harm twice.
+    """
+    from obstore.exceptions import GenericError
+
+    spec = bucket.s3.patience
+    patience = Patience(f"the store to answer for {uri}", spec.retry_seconds)
+    while True:
+        try:
+            return call()
+        except GenericError as exc:
+            text = str(exc)
+            is_repeated = _STATUS.search(text) or _RETRIES.search(text)
+            if is_repeated or not _PASSING.search(text) or tries.count > spec.retries:
+                raise
+            if not patience.pause(random.uniform(0, _FIRST_PAUSE_SECONDS * 2**tries.count)):  # noqa: S311 - jitter
+                raise
+            tries.count += 1
+
+
+@contextmanager
+def s3_errors(uri: str, fault: type[SourceError | TargetError]) -> Iterator[Tries]:
     """Turn what obstore raises into our errors; fault is the class of those that stay."""
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
+    tries, begun = Tries(), time.monotonic()
     try:
-        yield
+        yield tries
     except AlreadyExistsError as exc:
         raise ObjectExistsError(f"{uri} is written once and already there. It is untouched.") from exc
     except PreconditionError as exc:
         what = "was overwritten after it was listed" if fault is SourceError else "was changed by another process"
         raise ObjectChangedError(f"{uri} {what}. Nothing is left half-done; run again.") from exc
     except (BaseError, FileNotFoundError) as exc:
-        raise _translated(exc, uri, fault) from exc
+        raise _translated(exc, uri, fault, _spent(str(exc), tries.count, time.monotonic() - begun)) from exc
 
 
-def _translated(exc: Exception, uri: str, fault: type[SourceError | TargetError]) -> CloudEtlError:
+def _spent(text: str, sent: int, seconds: float) -> str:
+    """How often and how long it was tried, in words."""
+    if "body error" in text:
+        # obstore goes on where a body broke off, and does not tell how often.
+        return f"also after several tries in {seconds:.0f} s"
+    count = sent + sum(int(number) for number in _RETRIES.findall(text)[:1])
+    return f"after {count} {'try' if count == 1 else 'tries'} in {seconds:.0f} s"
+
+
+def _translated(exc: Exception, uri: str, fault: type[SourceError | TargetError], spent: str) -> CloudEtlError:
     text = str(exc).split("\nDebug source", 1)[0]
     code = next(iter(_CODE.findall(text)), "")
     status = next(iter(_STATUS.findall(text)), "")
@@ -156,7 +218,8 @@ def _translated(exc: Exception, uri: str, fault: type[SourceError | TargetError]
     if status.startswith("5") or status in ("408", "429") or (not status and _PASSING.search(text)):
         what = code or (f"status {status}" if status else "the server could not be reached, or cut the connection")
         return TemporaryError(
-            f"{uri}: {what}, also after several tries. Nothing is left half-written. Try again later."
+            f"{uri}: {what}, {spent}. Nothing is left half-written. Try again later; s3.patience says how long "
+            "it is waited for."
         )
     if status in ("401", "403"):
         return fault(

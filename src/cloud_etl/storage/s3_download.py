@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import ObjectChangedError, SourceError, TemporaryError
-from cloud_etl.storage.s3_client import s3_errors
+from cloud_etl.storage.s3_client import asked
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.files import FileRef
     from cloud_etl.storage.object_store import OnBytes
+    from cloud_etl.storage.s3_client import Bucket
 
 RANGE_BYTES = 16 << 20
 _PARALLEL = 4
 _CHUNK_BYTES = 1 << 20
 
 
-def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnBytes | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An object as it was listed, and how to reach it; path is its key in the bucket."""
+
+    bucket: Bucket
+    client: Client
+    path: str
+    ref: FileRef
+
+
+def fetch(source: Source, target: Path, on_bytes: OnBytes | None) -> None:
     """Write an object's bytes to a new file.
 
     Raises:
@@ -33,8 +44,8 @@ def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnByt
         TemporaryError: the connection was cut more often than makes sense to resume.
     """
     with target.open("wb") as file:
-        job = _Download(client, path, ref, file.fileno(), on_bytes)
-        starts = range(0, ref.size_bytes, RANGE_BYTES)
+        job = _Download(source, file.fileno(), on_bytes)
+        starts = range(0, source.ref.size_bytes, RANGE_BYTES)
         if len(starts) <= 1:
             job.fetch_range(0)
             return
@@ -47,7 +58,7 @@ def fetch(client: Client, path: str, ref: FileRef, target: Path, on_bytes: OnByt
             pool.shutdown(cancel_futures=True)
 
 
-def chunks(client: Client, path: str, ref: FileRef, span: tuple[int, int]) -> Iterator[Buffer]:
+def chunks(source: Source, span: tuple[int, int]) -> Iterator[Buffer]:
     """The bytes of an object from one offset to before another, in the order in which they come.
 
     Raises:
@@ -56,39 +67,43 @@ def chunks(client: Client, path: str, ref: FileRef, span: tuple[int, int]) -> It
     """
     import obstore
 
+    ref = source.ref
     options: GetOptions = {"range": span}
     if ref.etag:
         options["if_match"] = ref.etag
     left = span[1] - span[0]
-    with s3_errors(ref.uri, SourceError):
-        answer = obstore.get(client, path, options=options)
+    with asked(source.bucket, ref.uri, SourceError):
+        answer = obstore.get(source.client, source.path, options=options)
         # Not every S3-compatible server heeds If-Match and Range; what it says it sent is looked at as well.
         if answer.meta["size"] != ref.size_bytes or ref.etag not in (None, answer.meta["e_tag"]):
             raise ObjectChangedError(f"{ref.uri} was overwritten after it was listed. Run again.")
         if tuple(answer.range) != span:
             raise SourceError(f"{ref.uri}: the server answered with another range of bytes than was asked for.")
-        for chunk in answer.stream(min_chunk_size=_CHUNK_BYTES):
-            left -= len(memoryview(chunk))
-            yield chunk
+    stream = answer.stream(min_chunk_size=_CHUNK_BYTES)
+    while True:
+        with asked(source.bucket, ref.uri, SourceError):
+            chunk = next(stream, None)
+        if chunk is None:
+            break
+        left -= len(memoryview(chunk))
+        yield chunk
     if left:
         raise TemporaryError(f"{ref.uri}: the body ended {left} bytes early. Try again later.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Download:
-    client: Client
-    path: str
-    ref: FileRef
+    source: Source
     descriptor: int
     on_bytes: OnBytes | None
 
     def fetch_range(self, start: int) -> None:
         """Fetch one range; obstore goes on from the last byte that came when a body is cut."""
         position = start
-        end = min(start + RANGE_BYTES, self.ref.size_bytes)
+        end = min(start + RANGE_BYTES, self.source.ref.size_bytes)
         if position == end:
             return
-        for chunk in chunks(self.client, self.path, self.ref, (position, end)):
+        for chunk in chunks(self.source, (position, end)):
             position += self._store(chunk, position)
 
     def _store(self, chunk: Buffer, position: int) -> int:

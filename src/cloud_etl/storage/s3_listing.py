@@ -9,7 +9,7 @@ from cloud_etl.errors import SourceError
 from cloud_etl.storage.keys import key_problem
 from cloud_etl.storage.object_store import ObjectInfo
 from cloud_etl.storage.s3_boto import boto3_client, boto3_errors, payer
-from cloud_etl.storage.s3_client import Bucket, s3_errors
+from cloud_etl.storage.s3_client import Bucket, asked
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as Client
@@ -27,15 +27,18 @@ def list_bucket(bucket: Bucket, client: Client, prefix: str) -> Iterator[ObjectI
     from obstore.exceptions import InvalidPathError
 
     last = ""
-    with s3_errors(f"s3://{bucket.name}/{prefix}", SourceError):
-        try:
-            for page in obstore.list(client, prefix or None, chunk_size=_PAGE):
-                for meta in page:
-                    last = meta["path"]
-                    yield ObjectInfo(last, meta["size"], meta["e_tag"], meta["version"], meta["last_modified"])
+    pages = obstore.list(client, prefix or None, chunk_size=_PAGE)
+    while True:
+        with asked(bucket, f"s3://{bucket.name}/{prefix}", SourceError):
+            try:
+                page = next(pages, None)
+            except InvalidPathError:
+                break
+        if page is None:
             return
-        except InvalidPathError:
-            pass
+        for meta in page:
+            last = meta["path"]
+            yield ObjectInfo(last, meta["size"], meta["e_tag"], meta["version"], meta["last_modified"])
     yield from _list_odd(bucket, prefix, last)
 
 

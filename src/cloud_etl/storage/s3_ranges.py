@@ -6,27 +6,29 @@ import io
 from typing import TYPE_CHECKING
 
 from cloud_etl.errors import SourceError
-from cloud_etl.storage.s3_client import s3_errors
+from cloud_etl.storage.s3_client import asked
 
 if TYPE_CHECKING:
     from obstore.store import S3Store as Client
     from typing_extensions import Buffer
+
+    from cloud_etl.storage.s3_client import Bucket
 
 
 class RangeReader(io.RawIOBase):
     """Bytes of one object by position; reads nothing until asked.
 
     Args:
-        client: of the object's bucket.
+        bucket: the object's, and a client for it.
         path: the object's key.
         uri: full address, for messages.
         size_bytes: where the object ends; reads stop there.
     """
 
-    def __init__(self, client: Client, path: str, uri: str, size_bytes: int) -> None:
+    def __init__(self, bucket: tuple[Bucket, Client], path: str, uri: str, size_bytes: int) -> None:
         """Stand at the first byte."""
         super().__init__()
-        self._client = client
+        self._bucket, self._client = bucket
         self._path = path
         self._uri = uri
         self._size = size_bytes
@@ -63,7 +65,7 @@ class RangeReader(io.RawIOBase):
             return b""
         import obstore
 
-        with s3_errors(self._uri, SourceError):
+        with asked(self._bucket, self._uri, SourceError):
             data = obstore.get_range(self._client, self._path, start=self._position, length=wanted)
         self._position += len(data)
         return bytes(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace as changed
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,8 @@ from cloud_etl.storage.drafts import drafted
 from cloud_etl.storage.keys import checked
 from cloud_etl.storage.object_store import ObjectInfo, ObjectStore, OnBytes, StoredObject
 from cloud_etl.storage.s3_boto import MOST_COPIED_BYTES, copy_large, delete_markers
-from cloud_etl.storage.s3_client import Bucket, s3_errors
-from cloud_etl.storage.s3_download import chunks, fetch
+from cloud_etl.storage.s3_client import Bucket, Tries, asked, once_more, s3_errors
+from cloud_etl.storage.s3_download import Source, chunks, fetch
 from cloud_etl.storage.s3_listing import list_bucket
 from cloud_etl.storage.s3_ranges import RangeReader
 
@@ -76,7 +76,7 @@ class S3Store(ObjectStore):
         import obstore
 
         start = self._folder(prefix)
-        with s3_errors(self.uri(prefix), SourceError):
+        with asked(self._bucket, self.uri(prefix), SourceError):
             found = obstore.list_with_delimiter(self._client, start or None)
         return tuple(sorted(name.removeprefix(start).rstrip("/") for name in found["common_prefixes"]))
 
@@ -96,7 +96,7 @@ class S3Store(ObjectStore):
         """One object, by a HEAD request."""
         import obstore
 
-        with s3_errors(self.uri(key), SourceError):
+        with asked(self._bucket, self.uri(key), SourceError):
             meta = obstore.head(self._client, self._path(key))
         return ObjectInfo(key, meta["size"], meta["e_tag"], meta["version"], meta["last_modified"])
 
@@ -115,31 +115,25 @@ class S3Store(ObjectStore):
         """Content and etag of a small object."""
         import obstore
 
-        with s3_errors(self.uri(key), SourceError):
+        with asked(self._bucket, self.uri(key), SourceError):
             found = obstore.get(self._client, self._path(key))
             return StoredObject(bytes(found.bytes()), found.meta["e_tag"] or "")
 
     def write(self, key: str, data: bytes, *, once: bool = False) -> str:
         """Write a small object in one request; once is the condition `If-None-Match: *`."""
-        import obstore
-
-        with s3_errors(self.uri(key), TargetError):
-            mode: PutMode = "create" if once else "overwrite"
-            return _etag(obstore.put(self._client, self._path(key), data, mode=mode, use_multipart=False))
+        with asked(self._bucket, self.uri(key), TargetError) as tries:
+            return self._put(key, data, tries, "create" if once else "overwrite")
 
     def replace(self, key: str, data: bytes, etag: str) -> str:
         """Write a small object on the condition `If-Match: etag`."""
-        import obstore
-
-        with s3_errors(self.uri(key), TargetError):
-            path = self._path(key)
-            return _etag(obstore.put(self._client, path, data, mode={"e_tag": etag}, use_multipart=False))
+        with asked(self._bucket, self.uri(key), TargetError) as tries:
+            return self._put(key, data, tries, {"e_tag": etag})
 
     def download(self, ref: FileRef, target: Path, on_bytes: OnBytes | None = None) -> None:
         """Fetch an object in parallel ranges, each on the condition `If-Match: etag`."""
         path = self._path(ref.key)
         with drafted(target) as draft:
-            fetch(self._client, path, ref, draft, on_bytes)
+            fetch(Source(self._bucket, self._client, path, ref), draft, on_bytes)
             draft.replace(target)
 
     def upload(self, path: Path, key: str) -> str:
@@ -152,12 +146,12 @@ class S3Store(ObjectStore):
 
     def reader(self, key: str, size_bytes: int) -> BinaryIO:
         """A reader by ranged requests."""
-        reader = RangeReader(self._client, self._path(key), self.uri(key), size_bytes)
+        reader = RangeReader((self._bucket, self._client), self._path(key), self.uri(key), size_bytes)
         return cast("BinaryIO", reader)
 
     def read_range(self, ref: FileRef, start: int, end: int) -> bytes:
         """One ranged request, on the condition `If-Match: etag`."""
-        return b"".join(chunks(self._client, self._path(ref.key), ref, (start, end)))
+        return b"".join(chunks(Source(self._bucket, self._client, self._path(ref.key), ref), (start, end)))
 
     def copy(self, source: StorePath, key: str) -> None:
         """Copy on the server: by one request within a bucket, in parts where it is large; a local file is sent."""
@@ -174,22 +168,18 @@ class S3Store(ObjectStore):
 
     def delete(self, key: str) -> None:
         """Delete an object."""
-        import obstore
-
-        with s3_errors(self.uri(key), TargetError):
-            obstore.delete(self._client, self._path(key))
+        with asked(self._bucket, self.uri(key), TargetError) as tries:
+            self._delete([self._path(key)], self.uri(key), tries)
 
     def delete_prefix(self, prefix: str) -> None:
         """Delete every object below a folder, a thousand a request; markers that Hadoop made for folders too."""
-        import obstore
-
         if not prefix.strip("/"):
             raise TargetError(f"deleting the whole of {self.url} is refused. Nothing was deleted.")
         found = [info for info in self.list(prefix) if info.refused is None]
         paths = [self._path(info.key) for info in found]
-        with s3_errors(self.uri(prefix), TargetError):
-            for first in range(0, len(paths), _DELETED_AT_ONCE):
-                obstore.delete(self._client, paths[first : first + _DELETED_AT_ONCE])
+        for first in range(0, len(paths), _DELETED_AT_ONCE):
+            with asked(self._bucket, self.uri(prefix), TargetError) as tries:
+                self._delete(paths[first : first + _DELETED_AT_ONCE], self.uri(prefix), tries)
         # obstore shows a marker without its slash, and would delete another key.
         if any(not info.size_bytes for info in found):
             delete_markers(self._bucket, self._folder(prefix))
@@ -197,6 +187,30 @@ class S3Store(ObjectStore):
     @cached_property
     def _client(self) -> Client:
         return self._bucket.connect()
+
+    def _put(self, key: str, data: bytes, tries: Tries, mode: PutMode) -> str:
+        """Write in one request, sent again where its answer was lost; its own first try is no other writer's."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        path = self._path(key)
+
+        def put() -> str:
+            return _etag(obstore.put(self._client, path, data, mode=mode, use_multipart=False))
+
+        try:
+            return once_more(self._bucket, self.uri(key), tries, put)
+        except (AlreadyExistsError, PreconditionError):
+            # obstore may have sent it again, too, and does not tell.
+            found = obstore.get(self._client, path)
+            if bytes(found.bytes()) != data:
+                raise
+            return found.meta["e_tag"] or ""
+
+    def _delete(self, paths: Sequence[str], uri: str, tries: Tries) -> None:
+        import obstore
+
+        once_more(self._bucket, uri, tries, lambda: obstore.delete(self._client, paths))
 
     def _path(self, key: str) -> str:
         return self._prefix + checked(key)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import pickle
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,9 +19,10 @@ import pytest
 
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.domain.warehouse import WarehouseSpec
-from cloud_etl.errors import SecretError, TargetError
-from cloud_etl.load.redshift import Loader
+from cloud_etl.errors import SecretError, TargetError, TemporaryError
+from cloud_etl.load.redshift import Loader, watch
 from cloud_etl.load.redshift.retry import Backoff
+from cloud_etl.load.redshift.session import Connector
 
 pytestmark = pytest.mark.integration
 UPSERT = LoadSpec(table="shop.sales", mode="upsert", keys=("id",))
@@ -130,6 +133,105 @@ def test_a_connection_lost_before_the_commit_is_made_anew(redshift_bench, proxie
     assert loader.load(request, lambda counts: None).tables[0].rows_after == 2
     assert proxy.cuts == 1
     assert bench.rows("SELECT id FROM shop.sales ORDER BY id") == [(2,), (3,)]
+
+
+class BlackHole(Proxy):
+    """Acknowledges everything and passes nothing on, for all connections, once the wanted bytes were seen."""
+
+    def __init__(self, *args: object, new_ones_too: bool, **options: bool) -> None:
+        self._new_ones_too, self.swallows = new_ones_too, threading.Event()
+        super().__init__(*args, **options)
+
+    def _up(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        with suppress(OSError):
+            while data := client.recv(65536):
+                if not self.cuts and self._wanted in data:
+                    self.cuts = 1
+                    mute.set()
+                    self.swallows.set()
+                if not (mute.is_set() or (self._new_ones_too and self.swallows.is_set())):
+                    server.sendall(data)
+        cut(client, server)
+
+    def _down(self, server: socket.socket, client: socket.socket, mute: threading.Event) -> None:
+        with suppress(OSError):
+            while data := server.recv(65536):
+                if not (mute.is_set() or (self._new_ones_too and self.swallows.is_set())):
+                    client.sendall(data)
+
+
+# The driver leaves the socket of a connection that did not come to be to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("new_ones_too", [True, False])
+def test_a_black_hole_on_the_way_ends_within_its_patience(redshift_bench, cluster, monkeypatch, new_ones_too):
+    bench = redshift_bench
+    monkeypatch.setattr(watch, "_FIRST_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(watch, "_UNANSWERED_LOOK_SECONDS", 0.2)
+    host, port = str(cluster.redshift["host"]), int(str(cluster.redshift["port"]))
+    hole = BlackHole(host, port, b"COPY cloud_etl", cut_before=True, new_ones_too=new_ones_too)
+    settings = {
+        "host": "127.0.0.1", "port": hole.port, "tls": {"mode": "disable"},
+        "patience": {"open_seconds": 1, "answer_seconds": 1, "silent_seconds": 2, "retry_seconds": 3},
+    }  # fmt: skip
+    spec = WarehouseSpec.model_validate({"redshift": {**cluster.redshift, **settings}})
+    request = bench.request(bench.task(APPEND, bench.schema(id="integer"), [(2,), (3,)]))
+    begun = time.monotonic()
+    if new_ones_too:
+        with pytest.raises(TemporaryError, match=r"answered nobody for|said nothing for 1 s"):
+            Loader(spec, Path()).load(request, lambda counts: None)
+        assert bench.rows("SELECT count(*) FROM cloud_etl.etl_load_ledger") == [(0,)]
+    else:
+        # Its session was ended on the server: a second connection finds that out, and the load begins anew.
+        threading.Thread(target=end_idle_sessions, args=(bench, hole), daemon=True).start()
+        assert Loader(spec, Path()).load(request, lambda counts: None).tables[0].rows_after == 2
+    assert time.monotonic() - begun < 30
+    hole.close()
+
+
+def end_idle_sessions(bench, hole: BlackHole) -> None:
+    assert hole.swallows.wait(20)
+    bench.rows("SELECT pg_terminate_backend(process) FROM stv_sessions WHERE process <> pg_backend_pid()")
+
+
+INTERRUPTED = """
+import os, pickle, signal, sys, threading
+from cloud_etl import interrupts
+from cloud_etl.errors import RunInterruptedError
+loader, requests = pickle.load(sys.stdin.buffer)
+print("ready", flush=True)
+with interrupts.handled(), interrupts.ended_in_order(lambda: "no safe place"):
+    try:
+        loader.load(requests[0], lambda counts: None)
+    except RunInterruptedError as exc:
+        print(exc, flush=True)
+        interrupts.leave(128 + exc.signal_number)
+"""
+
+
+def test_a_signal_ends_a_blocked_statement_on_the_server_too(redshift_bench, cluster):
+    bench = redshift_bench
+    bench.load_rows(APPEND, bench.schema(id="integer"), [(1,)])
+    request = bench.request(bench.task(APPEND, bench.schema(id="integer"), [(2,)]))
+    waits = "SELECT count(*) FROM stv_inflight WHERE text LIKE 'LOCK%' AND pid <> pg_backend_pid()"
+    with Connector(cluster.spec.redshift, Path()).opened("holds") as holder, holder.transaction():
+        holder.change('LOCK "shop"."sales"')
+        child = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdin.write(pickle.dumps((bench.warehouse.loader(), [request])))
+        child.stdin.close()
+        until(lambda: bench.rows(waits) == [(1,)])
+        child.send_signal(signal.SIGTERM)
+        said = child.stdout.read().decode()
+        child.stdout.close()
+        assert (child.wait(20), said) == (143, "ready\nended by SIGTERM; nothing was loaded\n")
+        until(lambda: bench.rows(waits) == [(0,)])
+    assert bench.rows("SELECT id FROM shop.sales ORDER BY id") == [(1,)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 CHILD = """
@@ -274,8 +376,6 @@ def test_a_secret_as_secrets_manager_keeps_it_opens_a_session(cluster):
 
 
 def test_a_dba_finds_the_run_by_its_query_group_and_its_statements_end_in_time(cluster):
-    from cloud_etl.load.redshift.session import Connector
-
     spec = cluster.spec.redshift.model_copy(update={"statement_timeout_seconds": 1})
     with Connector(spec, Path()).opened("run-7") as session:
         assert session.rows("SHOW query_group")[0][0] == "cloud-etl:run-7"

@@ -7,14 +7,17 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from cloud_etl.domain import patience
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.files import FileRef
-from cloud_etl.errors import ObjectChangedError, SourceError, TemporaryError
+from cloud_etl.errors import ObjectChangedError, ObjectExistsError, SourceError, TemporaryError, exit_code_of
 from cloud_etl.storage import s3_download
 from cloud_etl.storage.object_store import ObjectStore
 
@@ -155,6 +158,140 @@ def test_a_server_that_sends_another_range_than_asked_for_is_refused(store, serv
     with pytest.raises((SourceError, TemporaryError)):
         store.download(ref, tmp_path / "down" / "copy")
     assert list((tmp_path / "down").iterdir()) == []
+
+
+class StalledS3:
+    """Takes every request and sends nothing, or the first half of a body."""
+
+    def __init__(self, *, sends_half: bool = False) -> None:
+        self.sends_half = sends_half
+        self.requests = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._open.append(client)
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        seen = b""
+        with suppress(OSError):
+            while data := client.recv(65536):
+                seen += data
+                if b"\r\n\r\n" in seen:
+                    self.requests += 1
+                    if self.sends_half:
+                        client.sendall(self._half(seen))
+                    seen = b""
+
+    def _half(self, request: bytes) -> bytes:
+        """The first 50 bytes of 100, and nothing of the rest."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n"
+        if asked := re.search(rb"ange: bytes=(\d+)-", request):
+            start = int(asked[1])
+            head = b"HTTP/1.1 206 Partial Content\r\nContent-Length: %d\r\nContent-Range: bytes %d-99/100\r\n" % (
+                100 - start, start,
+            )  # fmt: skip
+        dated = b'ETag: "x"\r\nLast-Modified: Sat, 31 Jan 2026 12:00:00 GMT\r\n\r\n'
+        return head + dated + (b"" if asked else b"a" * 50)
+
+    def close(self) -> None:
+        for one in (self._listener, *self._open):
+            one.close()
+
+
+REQUESTS = {
+    "get": lambda store: store.get("a.csv"),
+    "find": lambda store: store.find("a.csv"),
+    "list": lambda store: list(store.list("raw")),
+    "read": lambda store: store.reader("a.csv", 100).read(10),
+    "write": lambda store: store.write("a.csv", b"x"),
+    "write once": lambda store: store.write("a.csv", b"x", once=True),
+    "replace": lambda store: store.replace("a.csv", b"x", '"y"'),
+    "delete": lambda store: store.delete("a.csv"),
+}
+
+
+def stalled_store(server: StalledS3, folder: Path) -> ObjectStore:
+    spec = S3Spec.model_validate({
+        "endpoint": f"http://127.0.0.1:{server.port}", "access_key_id": "a", "secret_access_key": "b",
+        "patience": {"request_seconds": 1, "retries": 1, "retry_seconds": 5},
+    })  # fmt: skip
+    return ObjectStore.open("s3://bucket", spec, folder)
+
+
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_request_that_stalls_is_sent_again_and_then_given_up_in_true_words(request_, tmp_path):
+    server = StalledS3()
+    with pytest.raises(TemporaryError, match=r"after 2 tries in \d s\. Nothing is left half-written") as caught:
+        REQUESTS[request_](stalled_store(server, tmp_path))
+    server.close()
+    assert (exit_code_of(caught.value), server.requests) == (75, 2)
+
+
+def test_half_a_body_is_waited_for_said_in_the_log_and_then_given_up(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(patience, "_SAID_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "_LOOK_SECONDS", 0.1)
+    server = StalledS3(sends_half=True)
+    with caplog.at_level("WARNING"), pytest.raises(TemporaryError, match=r"also after several tries in \d s"):
+        stalled_store(server, tmp_path).get("a.csv")
+    server.close()
+    assert server.requests >= 2
+    said = r"still waiting for the store to answer for s3://bucket/a\.csv, since .* UTC, \d s now; gives up at .* UTC"
+    assert re.search(said, caplog.text)
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Writes what it is given, and cuts the first connection instead of an answer."""
+
+    kept: bytes | None = None
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Forgetful.kept is None:
+            Forgetful.kept = body
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(412)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        for name, value in (("Content-Length", len(Forgetful.kept)), ("ETag", '"kept"')):
+            self.send_header(name, str(value))
+        self.send_header("Last-Modified", "Sat, 31 Jan 2026 12:00:00 GMT")
+        self.end_headers()
+        self.wfile.write(Forgetful.kept)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.mark.parametrize("condition", ["write once", "replace"])
+@pytest.mark.parametrize("kept", [b"ours", b"theirs"])
+def test_a_conditional_write_whose_answer_was_lost_is_told_from_that_of_another(condition, kept, tmp_path):
+    Forgetful.kept = None if kept == b"ours" else kept
+    with HTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        server.handle_error = lambda *_: None
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        store = stalled_store(SimpleNamespace(port=server.server_address[1]), tmp_path)
+        options = {"once": True} if condition == "write once" else {"etag": '"y"'}
+        write = store.write if condition == "write once" else store.replace
+        if kept == b"ours":
+            assert write("a", b"ours", **options) == '"kept"'
+        else:
+            with pytest.raises((ObjectExistsError, ObjectChangedError)):
+                write("a", b"ours", **options)
+        server.shutdown()
+        thread.join()
+    assert Forgetful.kept == kept
 
 
 def test_a_refused_request_is_not_tried_again(store, server, ref, tmp_path):

@@ -71,7 +71,7 @@ def test_a_file_held_for_a_while_is_waited_for_and_said_so(database, caplog):
         assert process.stdout.readline() == b"held\n"
         with connected(replace(database, wait_seconds=30)) as session:
             assert session.number("SELECT 1") == 1
-    assert "which another process holds, 0 s of at most 30 s" in caplog.text
+    assert "which another process holds, since" in caplog.text
 
 
 @pytest.mark.parametrize("schema", ["birds", "BIRDS", "cloud_etl", "main"])

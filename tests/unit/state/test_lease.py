@@ -14,9 +14,10 @@ import pytest
 
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import LeaseHeldError, TargetError, TemporaryError
-from cloud_etl.state.holder import Holder, process_space
+from cloud_etl.state.holder import Holder
 from cloud_etl.state.lease import Lease
 from cloud_etl.storage.folder_store import FolderStore
+from cloud_etl.storage.processes import process_space
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 needs_proc = pytest.mark.skipif(process_space() is None, reason="this system does not tell process spaces apart")

@@ -11,6 +11,7 @@ import pytest
 
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.errors import ObjectChangedError, SourceError, TargetError, UnsafeKeyError
+from cloud_etl.storage import drafts
 from cloud_etl.storage.folder_store import FolderStore
 from cloud_etl.storage.object_store import ObjectStore
 
@@ -291,9 +292,14 @@ def test_a_download_checks_the_content_it_copied(store, tmp_path):
 def test_drafts_of_killed_processes_are_removed_and_young_ones_stay(tmp_path):
     store = FolderStore(tmp_path, S3Spec())
     (tmp_path / "leases").mkdir()
-    old, young = (tmp_path / "leases" / f".cloud-etl-draft-{name}" for name in ("old", "young"))
-    for draft in (old, young):
-        draft.write_bytes(b"half")
-    os.utime(old, (0, 0))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    own = drafts._name_of(os.getpid())
+    killed = own.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+    ended.wait()
+    names = ("old", "young", f"{own}-a", f"{killed}-a", f"otherhost-{ended.pid}-1-a")
+    for name in names:
+        (tmp_path / f"leases/.cloud-etl-draft-{name}").write_bytes(b"half")
+    os.utime(tmp_path / "leases/.cloud-etl-draft-old", (0, 0))
     store.write("leases/sales.json", b"{}")
-    assert sorted(path.name for path in (tmp_path / "leases").iterdir()) == [young.name, "sales.json"]
+    left = {path.name.removeprefix(".cloud-etl-draft-") for path in (tmp_path / "leases").iterdir()}
+    assert left == {"young", f"{own}-a", f"otherhost-{ended.pid}-1-a", "sales.json"}

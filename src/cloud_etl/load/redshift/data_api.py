@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cloud_etl import interrupts
+from cloud_etl.domain.patience import waiting
+from cloud_etl.errors import RunInterruptedError
 from cloud_etl.load.redshift.credentials import aws_client, aws_errors
 from cloud_etl.load.redshift.transport import Answer, Fault
 
@@ -44,6 +48,7 @@ class DataApiTransport:
             self._target["WorkgroupName"] = spec.auth.serverless.workgroup
         if place.secret_arn:
             self._target["SecretArn"] = place.secret_arn
+        self._statement_seconds = spec.statement_timeout_seconds
         self._keep_alive = min(86_400, spec.statement_timeout_seconds)
         self._session: str | None = None
         with aws_errors(self.name, "redshift-data:ExecuteStatement"):
@@ -66,7 +71,9 @@ class DataApiTransport:
         try:
             started = self._client.execute_statement(**request, SessionKeepAliveSeconds=self._keep_alive)
             self._session = started.get("SessionId") or self._session
-            ended = self._wait(started["Id"])
+            # The server ends it by then.
+            with waiting(f"Redshift to answer {sql.split(maxsplit=1)[0]}", self._statement_seconds):
+                ended = self._wait(started["Id"], interrupts.pause if sql != "COMMIT" else time.sleep)
             if ended["Status"] != "FINISHED":
                 return _failed(ended.get("Error") or f"the statement was {ended['Status'].lower()}")
             rows = list(self._rows(started["Id"])) if ended.get("HasResultSet") else []
@@ -89,14 +96,25 @@ class DataApiTransport:
         except (ClientError, BotoCoreError):
             return
 
-    def _wait(self, statement: str) -> dict[str, Any]:
+    def _wait(self, statement: str, wait: Callable[[float], None]) -> dict[str, Any]:
         pause = _FIRST_POLL_SECONDS
-        while True:
-            described: dict[str, Any] = self._client.describe_statement(Id=statement)
-            if described["Status"] in _ENDED:
-                return described
-            interrupts.pause(pause)
-            pause = min(_SLOWEST_POLL_SECONDS, pause * 1.5)
+        try:
+            while True:
+                described: dict[str, Any] = self._client.describe_statement(Id=statement)
+                if described["Status"] in _ENDED:
+                    return described
+                wait(pause)
+                pause = min(_SLOWEST_POLL_SECONDS, pause * 1.5)
+        except RunInterruptedError:
+            self._cancel(statement)
+            raise
+
+    def _cancel(self, statement: str) -> None:
+        """End a statement that nobody waits for any more: it would hold its locks until it is done."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        with suppress(ClientError, BotoCoreError):
+            self._client.cancel_statement(Id=statement)
 
     def _rows(self, statement: str) -> Iterator[tuple[object, ...]]:
         request = {"Id": statement}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.run import LoadResult
-from cloud_etl.errors import ConnectionLostError, TemporaryError, UnreachableError
+from cloud_etl.errors import ConnectionLostError, RunInterruptedError, TemporaryError, UnreachableError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.dialect import qualified
 from cloud_etl.load.redshift import catalog
@@ -64,9 +64,17 @@ class RequestLoad:
                 if not self._was_connected:
                     raise
                 # The server answered before: it restarts, and settings are not to blame.
-                retries.wait(self._unknown(ConnectionLostError(str(exc))))
+                self._wait(retries, self._unknown(ConnectionLostError(str(exc))))
             except TemporaryError as exc:
-                retries.wait(self._unknown(exc))
+                self._wait(retries, self._unknown(exc))
+
+    def _wait(self, retries: Retries, error: TemporaryError) -> None:
+        try:
+            retries.wait(error)
+        except RunInterruptedError as exc:
+            if self._sent is None:
+                raise
+            raise RunInterruptedError(f"interrupted; {error}", exc.signal_number) from exc
 
     def _attempt(self, retries: Retries) -> LoadResult:
         request = self._request

@@ -61,7 +61,7 @@ class Loader:
             raise ConfigError([Problem("the environment's warehouse is not Redshift; name warehouse.redshift")])
         self._connector = (connector or Connector)(redshift, root)
         self._read_only = read_only
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or Backoff(budget_seconds=redshift.patience.retry_seconds)
 
     def __enter__(self) -> Self:
         """See that Redshift can be reached and takes the login, before any work is done for it.

@@ -19,7 +19,7 @@ class Backoff:
     retries: int = 6
     first_seconds: float = 0.5
     most_seconds: float = 30.0
-    # No try begins after that: each may itself take long to find that nobody answers.
+    # No try begins after that: each may itself take long to find that nobody answers. `patience.retry_seconds`.
     budget_seconds: float = 600.0
 
 

@@ -80,7 +80,7 @@ def server() -> Iterator[Callable[[Behaviour], int]]:
 
 def refused(port: int, mode: str) -> tuple[int, str]:
     settings = {"host": "127.0.0.1", "port": port, "user": "u", "database": "d", "auth": {"password": "p"}}
-    spec = RedshiftSpec.model_validate({**settings, "tls": {"mode": mode}})
+    spec = RedshiftSpec.model_validate({**settings, "tls": {"mode": mode}, "patience": {"open_seconds": 1}})
     with pytest.raises(CloudEtlError) as caught:
         driver.connect(spec, log_in(spec), Path())
     found = exit_code_of(caught.value), str(caught.value)
@@ -105,15 +105,14 @@ def refused(port: int, mode: str) -> tuple[int, str]:
         (no_tls, "verify-full", 4, "it speaks no TLS"),
     ],
 )
-def test_each_step_of_opening_that_fails_has_its_words_and_its_code(server, monkeypatch, behave, mode, code, said):
-    monkeypatch.setattr(driver, "_OPEN_SECONDS", 0.5)
+def test_each_step_of_opening_that_fails_has_its_words_and_its_code(server, behave, mode, code, said):
     exit_code, text = refused(server(behave), mode)
     assert (exit_code, said in text) == (code, True), text
     assert ("mode: disable" in text) == (behave is no_tls)
     assert "Nothing was opened" in text
 
 
-def test_a_port_at_which_nobody_listens_is_no_passing_fault(monkeypatch):
+def test_a_port_at_which_nobody_listens_is_no_passing_fault():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert refused(port, "disable")[0] == 4

@@ -89,7 +89,8 @@ class Objects:
 
     def open(self, address: S3Address, size_bytes: int) -> RangeReader:
         """An object as a file."""
-        return RangeReader(self._client(address.bucket), address.key, address.uri, size_bytes)
+        bucket = Bucket(address.bucket, self._spec)
+        return RangeReader((bucket, self._client(address.bucket)), address.key, address.uri, size_bytes)
 
     def upload(self, path: Path, address: S3Address) -> None:
         """Put a file into S3."""
