@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
+
+from cloud_etl.domain.schema import LINE_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,12 @@ class FileRef:
     def identity(self) -> str:
         """Name, content and generation: a content that comes back after another one is another load."""
         return f"{self.place}\n{self.content}" + (f"\n{self.generation}" if self.generation else "")
+
+
+def source_of(row_id: int, files: Sequence[FileRef]) -> str:
+    """File and line of a row in words, from its `_row_id`."""
+    index, line = row_id >> LINE_BITS, row_id & ((1 << LINE_BITS) - 1)
+    return f"{files[index].key} line {line}" if index < len(files) else f"row {row_id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, Self
 
-Status = Literal["ok", "duplicate", "null_dropped", "filtered", "rejected"]
+Status = Literal["ok", "duplicate", "null_dropped", "filtered", "rejected", "cut"]
 DROPPED: tuple[Status, ...] = ("duplicate", "null_dropped", "filtered", "rejected")
 
 
@@ -85,7 +85,7 @@ class FileCount:
 
 @dataclass(frozen=True, slots=True)
 class StepCount:
-    """Rows that one step, rule or check took out of the frame."""
+    """Rows that one step, rule or check took out of the frame; with status cut, rows that stay with a shorter text."""
 
     step: str
     status: Status

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 OnFail = Literal["reject", "warn", "fail"]
+TooLong = Literal["reject", "cut", "fail"]
 
 
 @dataclass(frozen=True, slots=True)

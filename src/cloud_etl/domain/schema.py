@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["string", "integer", "bigint", "double", "decimal", "boolean", "date", "timestamp", "json"]
@@ -75,6 +76,23 @@ class ColumnType:
         """The type in DuckDB SQL; timestamps are stored in UTC without a zone."""
         names = {"string": "VARCHAR", "json": "JSON"}
         return names.get(self.kind, str(self).upper())
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimits:
+    """What a warehouse takes as a text into one table.
+
+    Attributes:
+        most_bytes: of any text in UTF-8; NUL is refused as well.
+        fixed: the same by column, in lower case, for those of an existing table that do not become wider.
+    """
+
+    most_bytes: int
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, column: str) -> int:
+        """Bytes that a text of this column may have."""
+        return self.fixed.get(column.lower(), self.most_bytes)
 
 
 @dataclass(frozen=True, slots=True)

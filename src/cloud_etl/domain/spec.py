@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from cloud_etl.domain.quality import OnFail
+from cloud_etl.domain.quality import OnFail, TooLong
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec_model import SpecModel
 
@@ -98,6 +98,11 @@ class ColumnSpec(SpecModel):
         None,
         description="strptime format of dates and timestamps; ISO 8601 without. A text must be what the format writes: "
         "%m takes 01 and %-m takes 1; %f takes 1 to 6 digits; names of months in any case; %y is 1969 to 2068.",
+    )
+    too_long: TooLong = Field(
+        "reject",
+        description="What becomes of a row whose text is longer than the warehouse holds (Redshift: 65,535 bytes): it "
+        "is rejected, its text is cut at a character and counted, or the run fails.",
     )
     zone: str = Field("UTC", description="Zone of timestamps that carry none; all are stored in UTC.")
     rename_from: str | tuple[str, ...] | None = Field(None, description="Name of the column in the file.")

@@ -31,16 +31,21 @@ _FILE_BYTES = 192 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """Why a row leaves the frame: the step or check that marked it, the status and the reason."""
+    """Why a row leaves the frame, or was changed: the step or check that marked it, the status and the reason."""
 
     step: str
     status: Status
     reason: str
 
+    @property
+    def keeps(self) -> bool:
+        """Whether its rows stay, with a value that was changed."""
+        return self.status == "cut"
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One Parquet file of a written frame; fate is None for accepted rows.
+    """One Parquet file of a written frame; fate is None for accepted rows as they came.
 
     Attributes:
         partition: value of each partition column as text; NULL_PARTITION where it is null.
@@ -50,6 +55,11 @@ class WrittenFile:
     rows: int
     fate: Fate | None
     partition: Mapping[str, str]
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether its rows are in the output."""
+        return self.fate is None or self.fate.keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Written:
     @property
     def accepted(self) -> tuple[WrittenFile, ...]:
         """Files of the rows that no step took out."""
-        return tuple(file for file in self.files if file.fate is None)
+        return tuple(file for file in self.files if file.is_accepted)
 
     @property
     def output(self) -> int:
@@ -132,6 +142,14 @@ class MarkedFrame:
         return self.read_from.files if self.read_from is not None and self.read_from.frame is self.frame else ()
 
     @property
+    def kept(self) -> Column:
+        """Condition that holds for the rows of the output: those still in, and those that a fate left in."""
+        from pyspark.sql import functions as F
+
+        numbers = [number for number, fate in enumerate(self.fates, start=1) if fate.keeps]
+        return F.col(FATE).isin([0, *numbers]) if numbers else self.alive
+
+    @property
     def alive(self) -> Column:
         """Condition that holds for the rows still in, for use inside `when` and aggregates.
 
@@ -160,13 +178,18 @@ class MarkedFrame:
 
         The condition is not evaluated for rows that are out already, so it cannot fail on them.
         """
+        return self.mark_each([(condition, fate)])
+
+    def mark_each(self, marks: Sequence[tuple[Column, Fate]]) -> MarkedFrame:
+        """As `mark` for one after the other, in one expression; engines plan hundreds of single ones for seconds."""
         from pyspark.sql import functions as F
 
-        number = len(self.fates) + 1
-        marked = F.when(~self.alive, F.col(FATE)).when(condition, F.lit(number)).otherwise(F.lit(0))
-        frame = self.frame.withColumn(FATE, marked)
+        marked = F.when(~self.alive, F.col(FATE))
+        for number, (condition, _) in enumerate(marks, start=len(self.fates) + 1):
+            marked = marked.when(condition, F.lit(number))
+        frame = self.frame.withColumn(FATE, marked.otherwise(F.lit(0)))
         read_from = ReadFrom(frame, self.files) if self.files else None
-        return replace(self, frame=frame, fates=(*self.fates, fate), read_from=read_from)
+        return replace(self, frame=frame, fates=(*self.fates, *(fate for _, fate in marks)), read_from=read_from)
 
     def with_frame(self, frame: DataFrame) -> MarkedFrame:
         """The same marks on a frame whose user columns changed; _row_id and _fate must still be there."""
@@ -205,7 +228,7 @@ class MarkedFrame:
         with engine_errors("writing the rows", self.probes):
             frame = _zoneless(self.frame)
             for name, value in folders.items():
-                frame = frame.withColumn(name, F.when(self.alive, value).otherwise(F.lit(_NULL)))
+                frame = frame.withColumn(name, F.when(self.kept, value).otherwise(F.lit(_NULL)))
             write_files(frame, folder, [FATE, *folders], many_folders=bool(partition_by))
         return self._read_footers(folder, partition_by)
 
@@ -216,10 +239,11 @@ class MarkedFrame:
         for (path, parts), metadata in zip(found, footers([path for path, _ in found]), strict=True):
             number, rows = int(parts[FATE]), metadata.num_rows
             partition = {}
-            if number == 0:
+            fate = self.fates[number - 1] if number else None
+            if fate is None or fate.keeps:
                 for place, name in enumerate(partition_by):
                     partition[name] = _from_folder(unquote(parts[f"{_PARTITION}{place}"]))
-            files.append(WrittenFile(path, rows, self.fates[number - 1] if number else None, partition))
+            files.append(WrittenFile(path, rows, fate, partition))
             rows_by_number[number] += rows
         steps = tuple(
             StepCount(fate.step, fate.status, fate.reason, rows_by_number[number])

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cloud_etl.domain.ledger import TableCount
     from cloud_etl.domain.run import LoadedBatch, LoadRequest, LoadResult
-    from cloud_etl.domain.schema import Schema
+    from cloud_etl.domain.schema import Schema, TextLimits
     from cloud_etl.domain.spec import LoadSpec
 
 
@@ -45,6 +45,9 @@ class Loader(Protocol, AbstractContextManager["Loader"]):
 
     def schema_of(self, table: str) -> Schema | None:
         """Schema of `schema.table`, or None where there is no such table."""
+
+    def text_limits(self, spec: LoadSpec) -> TextLimits | None:
+        """What a table takes as a text; None where there is no limit. A longer one would stop the whole load."""
 
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; empty where it fits already.

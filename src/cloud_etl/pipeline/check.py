@@ -191,6 +191,7 @@ def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:
         if not step.barrier:
             flow.findings.extend(_folding(step.expressions, path))
         columns = after
+    flow.findings.extend(_too_long(spec, columns))
     for number, check in enumerate(spec.quality.checks):
         if isinstance(check, Check):
             flow.findings.extend(_check(check, columns, ("quality", "checks", number, check.kind)))
@@ -198,6 +199,17 @@ def _flow(spec: PipelineSpec, *, closed: bool) -> _Flow:
         flow.findings.extend(_output(output, columns, ("outputs", number)))
         flow.outputs[output.name] = _columns_of(output, columns)
     return flow
+
+
+def _too_long(spec: PipelineSpec, columns: Columns | None) -> Iterator[Finding]:
+    """Settings for texts that have no text to act on when the rows are written, or would make two keys one."""
+    keys = {key for output in spec.outputs if output.load is not None for key in output.load.keys}
+    for name, column in spec.schema_.items():
+        path = ("schema", name, "too_long")
+        if "too_long" in column.model_fields_set and columns is not None and name not in columns:
+            yield path, f"transform renames or drops {name!r}, so that nothing is left to be too long; leave it out"
+        if column.too_long == "cut" and name in keys:
+            yield path, f"{name!r} is a key, and cut keys may be the same; write reject or fail"
 
 
 def _after(step: Step, columns: Columns) -> tuple[Columns | None, list[str]]:

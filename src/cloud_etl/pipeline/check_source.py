@@ -93,6 +93,10 @@ def _column(column: ColumnSpec, path: YamlPath) -> Iterator[Finding]:
             (*path, "zone"),
             f"there is no time zone {column.zone!r}{did_you_mean(column.zone, available_timezones())}",
         )
+    if "too_long" in column.model_fields_set and kind not in ("string", "json"):
+        yield (*path, "too_long"), f"too_long is for texts, the column is {column.type}"
+    elif kind == "json" and column.too_long == "cut":
+        yield (*path, "too_long"), "half a JSON text is none; write reject or fail"
     if column.default is not None and (wrong := _default_problem(column)) is not None:
         yield (*path, "default"), wrong
 

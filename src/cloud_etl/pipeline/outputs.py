@@ -10,6 +10,7 @@ from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Schema
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written, column
 from cloud_etl.pipeline.output_schema import output_schemas
 from cloud_etl.publish.publisher import ParquetPublisher
+from cloud_etl.quality.texts import LoadedTexts
 from cloud_etl.storage.parquet_footers import for_each, parquet_source
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, Publication, RunContext
     from cloud_etl.domain.spec import OutputSpec, PipelineSpec
     from cloud_etl.domain.work_path import WorkPath
+    from cloud_etl.load.port import Loader
     from cloud_etl.pipeline.delivery import Delivery
     from cloud_etl.storage.object_store import ObjectStore
     from cloud_etl.transform.port import StepContext
@@ -49,6 +51,17 @@ class Made:
 def whole_frame_output(spec: PipelineSpec) -> OutputSpec | None:
     """The output that takes the accepted frame as it is written: the first without aggregate and columns."""
     return next((output for output in spec.outputs if output.aggregate is None and not output.columns), None)
+
+
+def loaded_texts(spec: PipelineSpec, loader: Loader) -> tuple[LoadedTexts, ...]:
+    """What the warehouse takes as texts of the accepted frame; those that aggregates make are no texts of a row."""
+    found = []
+    for output in spec.outputs:
+        limits = None if output.load is None else loader.text_limits(output.load)
+        if limits is not None:
+            columns = output.aggregate.group_by if output.aggregate else output.columns or None
+            found.append(LoadedTexts(columns, limits))
+    return tuple(found)
 
 
 def jobs(spec: PipelineSpec, frame: MarkedFrame, written: Written, context: StepContext) -> tuple[Made, ...]:

@@ -38,12 +38,13 @@ from cloud_etl.pipeline import accounts, verify
 from cloud_etl.pipeline.cluster_extract import ClusterExtract
 from cloud_etl.pipeline.delivery import Delivery
 from cloud_etl.pipeline.dropped_rows import DroppedRows
-from cloud_etl.pipeline.outputs import Outputs, Published, whole_frame_output
+from cloud_etl.pipeline.outputs import Outputs, Published, loaded_texts, whole_frame_output
 from cloud_etl.pipeline.recovery import report_earlier_runs, settle_earlier_runs
 from cloud_etl.pipeline.references import References
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
+from cloud_etl.quality.texts import TextFit
 from cloud_etl.state.journal import Journal
 from cloud_etl.storage.store_path import StorePath
 from cloud_etl.transform.port import StepContext
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from cloud_etl.engines.spark_manager import SparkManager
     from cloud_etl.pipeline.wiring import Components
     from cloud_etl.quality.history import BatchHistory
+    from cloud_etl.quality.texts import LoadedTexts
     from cloud_etl.state.lease import Lease
     from cloud_etl.transform.transformer import Transformed
 
@@ -160,18 +162,20 @@ class ETLPipeline:
         with self._phase("transform"):
             self._parts.progress.writes(writes)
             transformed = DataTransformer(context).run(self._spec, batch)
+            texts = loaded_texts(self._spec, self._parts.loader)
             loads = [output.load for output in self._spec.outputs if output.load is not None]
             gate = QualityGate(
                 self._spec.quality,
                 GateContext(context.session, self._run, context.references, context.work),
                 tuple(load.table for load in loads if load.mode == "replace"),
+                TextFit(self._spec.schema_, texts),
             )
             frame = gate.mark(transformed.frame)
             whole = whole_frame_output(self._spec)
             written = frame.write(context.work / "frame", whole.partition_by if whole else ())
             log.info("transform.written", rows=written.output, files=len(written.accepted))
             if self._parts.verifier is not None:
-                self._verify(batch, (*transformed.earlier, written), frame, context)
+                self._verify(batch, (*transformed.earlier, written), frame, context, texts)
         with self._phase("quality"):
             self._assess(batch, transformed, written, gate)
         with self._delivery.or_taken_back():
@@ -214,7 +218,14 @@ class ETLPipeline:
             return extractor.validate(extractor.download(files))
         return ClusterExtract(self._parts, self._spec, self._run, self._work).read(files, extractor.store)
 
-    def _verify(self, batch: Batch, frames: tuple[Written, ...], frame: MarkedFrame, context: StepContext) -> None:
+    def _verify(
+        self,
+        batch: Batch,
+        frames: tuple[Written, ...],
+        frame: MarkedFrame,
+        context: StepContext,
+        texts: Sequence[LoadedTexts],
+    ) -> None:
         """Let a second engine do the same, before the files of the first are moved."""
         if self._parts.verifier is None:
             return
@@ -223,7 +234,7 @@ class ETLPipeline:
         first = verify.finished(self._parts.spark.name, frames, frame, self._spec, own)
         try:
             second.fit(sum(path.stat().st_size for path in batch.staged))
-            made = verify.make(name, self._spec, batch, self._step_context(second, "verify"))
+            made = verify.make(name, self._spec, batch, self._step_context(second, "verify"), texts)
         finally:
             # PySpark's functions speak to the first engine again.
             _ = self._parts.spark.session

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.schema import LINE_BITS, ROW_ID
+from cloud_etl.domain.files import source_of
+from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.errors import EnginesDifferError
 from cloud_etl.pipeline.outputs import jobs, whole_frame_output
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.port import GateContext
+from cloud_etl.quality.texts import TextFit
 from cloud_etl.storage.parquet_queries import ParquetQueries, parquet_queries, quoted
 from cloud_etl.transform.transformer import DataTransformer
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import MarkedFrame, Written, WrittenFile
+    from cloud_etl.quality.texts import LoadedTexts
     from cloud_etl.transform.port import StepContext
 
 
@@ -32,7 +35,7 @@ class Made:
     outputs: dict[str, Written]
 
 
-def make(name: str, spec: PipelineSpec, batch: Batch, context: StepContext) -> Made:
+def make(name: str, spec: PipelineSpec, batch: Batch, context: StepContext, tables: Sequence[LoadedTexts] = ()) -> Made:
     """Take a batch through steps, checks and outputs on the engine of a context.
 
     Args:
@@ -40,11 +43,15 @@ def make(name: str, spec: PipelineSpec, batch: Batch, context: StepContext) -> M
         spec: the pipeline.
         batch: its staged files; they are read and left as they are.
         context: session and work folder of the engine; PySpark's functions must speak to it.
+        tables: what the warehouse takes as a text.
     """
     transformed = DataTransformer(context).run(spec, batch)
-    frame = QualityGate(spec.quality, GateContext(context.session, context.run, context.references, context.work)).mark(
-        transformed.frame
+    gate = QualityGate(
+        spec.quality,
+        GateContext(context.session, context.run, context.references, context.work),
+        texts=TextFit(spec.schema_, tables),
     )
+    frame = gate.mark(transformed.frame)
     whole = whole_frame_output(spec)
     written = frame.write(context.work / "frame", whole.partition_by if whole else ())
     return finished(name, (*transformed.earlier, written), frame, spec, context)
@@ -140,12 +147,7 @@ class _Comparison:
         if row_id is None:
             return ""
         columns = ", ".join(f"{name} ({found})" for name, found in zip(values, rows, strict=True) if found)
-        return f"; in column {columns}; first in {self._place(int(str(row_id)))}"
-
-    def _place(self, row_id: int) -> str:
-        index, line = row_id >> LINE_BITS, row_id & ((1 << LINE_BITS) - 1)
-        files = self.batch.files
-        return f"{files[index].key} line {line}" if index < len(files) else f"row {row_id}"
+        return f"; in column {columns}; first in {source_of(int(str(row_id)), self.batch.files)}"
 
 
 def _by_fate(written: Written) -> dict[str, list[WrittenFile]]:

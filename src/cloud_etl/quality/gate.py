@@ -13,6 +13,7 @@ from cloud_etl.quality.measure import Measured, measure
 from cloud_etl.quality.port import BatchCheck, BatchFacts, ComparingCheck, GateContext, RowCheck, Rule
 from cloud_etl.quality.profile import profile
 from cloud_etl.quality.score import Faults, score
+from cloud_etl.quality.texts import TextFit
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch
@@ -26,13 +27,16 @@ _SEE_REJECTS = "Nothing was published; `cloud-etl quarantine list` shows the rej
 class QualityGate:
     """Applies the checks of one pipeline to one batch: first `mark`, then the write, then `assess`."""
 
-    def __init__(self, spec: QualitySpec, context: GateContext, replaced: Sequence[str] = ()) -> None:
+    def __init__(
+        self, spec: QualitySpec, context: GateContext, replaced: Sequence[str] = (), texts: TextFit | None = None
+    ) -> None:
         """Store the checks and what they may use.
 
         Args:
             spec: the checks of the pipeline.
             context: what they may use.
             replaced: tables whose rows the batch takes the place of; it must hold a row, unless a check says otherwise.
+            texts: what the warehouse demands of texts.
         """
         self._spec = spec
         self._context = context
@@ -40,12 +44,13 @@ class QualityGate:
         self._batch_checks = tuple(check for check in spec.checks if isinstance(check, BatchCheck))
         if replaced and not any(isinstance(check, RowCount) and check.min is not None for check in spec.checks):
             self._batch_checks += (RowCount.keeping(replaced),)
+        self._texts = texts or TextFit()
         self._proven: set[str] = set()
 
     @property
     def rules(self) -> Mapping[str, Rule]:
         """What is demanded of each row, by label; quarantine explains its rejects with it."""
-        return {rule.label: rule for check in self._row_checks for rule in check.rules}
+        return {**{rule.label: rule for check in self._row_checks for rule in check.rules}, **self._texts.rules}
 
     def mark(self, frame: MarkedFrame) -> MarkedFrame:
         """Mark the rows that fail a check with on_fail reject; they leave the frame with the next write.
@@ -64,7 +69,7 @@ class QualityGate:
             elif check.on_fail == "reject":
                 with at("quality", "checks", number, check.kind):
                     frame = self._reject(frame, check)
-        return frame
+        return self._texts.mark(frame)
 
     def rehearse(self, frame: MarkedFrame) -> None:
         """Let the engine analyse the conditions that `mark` leaves to `assess`; no row and no reference is read.
@@ -105,8 +110,10 @@ class QualityGate:
         results = (
             *self._row_results(failed, written),
             *self._batch_results(accepted, columns, written, history),
+            *self._texts.results(written, batch),
         )
-        faults = _faults((*earlier, written), batch, min(accepted.flagged, written.output))
+        flagged = accepted.flagged + sum(step.rows for step in written.steps if step.status == "cut")
+        faults = _faults((*earlier, written), batch, min(flagged, written.output))
         refusals = [_refusal(result) for result in results if not result.passed and result.on_fail == "fail"]
         warnings = [_sentence(result) for result in results if not result.passed and result.on_fail == "warn"]
         refusals += _crossed(self._spec.fail_when, faults)
@@ -183,7 +190,7 @@ def _faults(frames: Sequence[Written], batch: Batch, flagged: int) -> Faults:
     return Faults(
         records_read=sum(count.records_read for count in batch.counts),
         rejected_by_reader=sum(count.rejected for count in batch.counts),
-        rows_checked=frames[-1].output + sum(step.rows for step in steps),
+        rows_checked=frames[-1].output + sum(step.rows for step in steps if step.status != "cut"),
         rejected_by_checks=sum(step.rows for step in steps if step.status == "rejected"),
         rows_flagged=flagged,
     )
@@ -196,8 +203,9 @@ def _sentence(result: CheckResult) -> str:
 def _refusal(result: CheckResult) -> str:
     if result.rows_failed is None:
         return f"{_sentence(result)}. Nothing was published."
+    setting = "too_long" if result.kind == "text" else "on_fail"
     return (
-        f"{_sentence(result)}. Nothing was published; on_fail: reject would put these rows into quarantine "
+        f"{_sentence(result)}. Nothing was published; {setting}: reject would put these rows into quarantine "
         "and publish the others."
     )
 

@@ -24,6 +24,7 @@ from cloud_etl.engines.marked_frame import FATE, MarkedFrame, Written
 from cloud_etl.quality.gate import QualityGate
 from cloud_etl.quality.history import BatchHistory
 from cloud_etl.quality.port import GateContext
+from cloud_etl.quality.texts import TextFit
 
 STARTED = datetime(2024, 5, 10, 12, 0, tzinfo=UTC)
 
@@ -79,11 +80,16 @@ class Lab:
         return MarkedFrame(self.table(numbered).withColumn(FATE, F.lit(0)), unique_keys=unique_keys)
 
     def gate(
-        self, checks: Sequence[Mapping[str, object]], replaced: Sequence[str] = (), **quality: object
+        self,
+        checks: Sequence[Mapping[str, object]],
+        replaced: Sequence[str] = (),
+        texts: TextFit | None = None,
+        **quality: object,
     ) -> QualityGate:
         register_families()
         spec = QualitySpec.model_validate({"checks": checks, **quality})
-        return QualityGate(spec, GateContext(self.session, self.run, self.references, self.run.scratch), replaced)
+        context = GateContext(self.session, self.run, self.references, self.run.scratch)
+        return QualityGate(spec, context, replaced, texts)
 
     def judge(
         self,

@@ -362,6 +362,8 @@ def test_source_options_that_make_sense_pass(findings, source):
             "x.zone: there is no time zone 'Europe/Pari'; did you mean 'Europe/Par",
         ),
         ("x: {type: timestamp, zone: ../etc}", "x.zone: there is no time zone '../etc'"),
+        ("x: {type: integer, too_long: cut}", "x.too_long: too_long is for texts, the column is integer"),
+        ("x: {type: json, too_long: cut}", "x.too_long: half a JSON text is none; write reject or fail"),
         ("x: {type: string, zone: UTC}", "x.zone: a zone is for timestamps, the column is string"),
         ("_row_id: {type: string}", "_row_id: the name '_row_id' is kept for lineage"),
         ("Amount: {type: string}", "Amount: columns 'amount' and 'Amount' differ in case only"),

@@ -118,6 +118,9 @@ class Loader:
         known = (column for column in found.columns if column.type is not None)
         return Schema(tuple(Column(column.name, column.type, column.nullable) for column in known if column.type))
 
+    def text_limits(self, spec: LoadSpec) -> None:
+        """A text may be as long as it is."""
+
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; empty where it fits already."""
         table = self._look(lambda session: catalog.describe(session, spec.table))

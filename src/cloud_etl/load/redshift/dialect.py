@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_VARCHAR_BYTES = 65_535
 MAX_SCALE = 37
+# Redshift does not alter the width of a column that is compressed in one of these ways.
+FIXED_ENCODINGS = frozenset({"bytedict", "runlength", "text255", "text32k"})
 _MAX_NAME_BYTES = 127
 _UNMEASURED_BYTES = 256
 _SMALLEST_BYTES = 16
@@ -123,6 +125,12 @@ class RedshiftDialect(Dialect):
         elif column.type.kind == "string":
             values = f"{a} <> {b} OR LENGTH({a}) <> LENGTH({b})"
         return f"({values} OR ({a} IS NULL AND {b} IS NOT NULL) OR ({a} IS NOT NULL AND {b} IS NULL))"
+
+    @staticmethod
+    def can_become_longer(spec: LoadSpec, column: str) -> bool:
+        """Whether a load may make a VARCHAR of the table longer."""
+        encoding = next((code for name, code in spec.encode.items() if name.lower() == column.lower()), "auto")
+        return spec.on_schema_change == "evolve" and encoding not in FIXED_ENCODINGS
 
     def column_options(self, spec: LoadSpec, column: str) -> str:
         """The encoding that the output asks for; Redshift chooses without."""

@@ -53,8 +53,7 @@ class RequestLoad:
             TemporaryError: the last of them.
         """
         self._outputs = tuple(
-            Output(task, read_files(task, self._request.resources), number)
-            for number, task in enumerate(self._request.tasks, 1)
+            Output(task, read_files(task, self._request), number) for number, task in enumerate(self._request.tasks, 1)
         )
         retries = Retries(backoff)
         while True:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cloud_etl.domain.schema import Column, Schema
+from cloud_etl.domain.schema import Column, Schema, TextLimits
 from cloud_etl.errors import ConfigError, Problem, TargetError, TemporaryError
 from cloud_etl.load import bookkeeping
 from cloud_etl.load.checks import check_tasks
 from cloud_etl.load.ddl import plan_table
 from cloud_etl.load.redshift import catalog
-from cloud_etl.load.redshift.dialect import RedshiftDialect, folded
+from cloud_etl.load.redshift.dialect import FIXED_ENCODINGS, MAX_VARCHAR_BYTES, RedshiftDialect, folded
 from cloud_etl.load.redshift.export import export_table
 from cloud_etl.load.redshift.jobs import without_schema
 from cloud_etl.load.redshift.load import RequestLoad, make_bookkeeping
@@ -115,6 +115,19 @@ class Loader:
             return None
         columns = (Column(column.name, column.type, column.nullable) for column in found.columns if column.type)
         return Schema(tuple(columns))
+
+    def text_limits(self, spec: LoadSpec) -> TextLimits:
+        """65,535 bytes, or what a column of the table holds that the load does not make wider."""
+        if not (spec.on_schema_change == "fail" or any(code in FIXED_ENCODINGS for code in spec.encode.values())):
+            return TextLimits(MAX_VARCHAR_BYTES)
+        with self._connector.opened("look") as session, session.doing(f"looking at {spec.table}"):
+            table = catalog.describe(session, spec.table)
+        fixed = {
+            column.name.lower(): column.width
+            for column in (table.columns if table is not None else ())
+            if column.width is not None and not RedshiftDialect.can_become_longer(spec, column.name)
+        }
+        return TextLimits(MAX_VARCHAR_BYTES, fixed)
 
     def ddl(self, spec: LoadSpec, schema: Schema) -> tuple[str, ...]:
         """Statements that would create or evolve the table; VARCHAR widths are those of columns not yet measured."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.schema import LINEAGE, ColumnType, Schema
+from cloud_etl.domain.files import source_of
+from cloud_etl.domain.schema import LINEAGE, ROW_ID, ColumnType, Schema
 from cloud_etl.errors import TargetError
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift.dialect import MAX_VARCHAR_BYTES, fold
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cloud_etl.domain.resources import Resources
-    from cloud_etl.domain.run import LoadTask, Publication
+    from cloud_etl.domain.run import LoadRequest, LoadTask, Publication
     from cloud_etl.domain.work_path import WorkPath
 
 _FILE = "cloud_etl_file"
@@ -70,9 +71,15 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class DataFiles:
-    """All files of a publication."""
+    """All files of a publication.
+
+    Attributes:
+        source: where the first row of a file was read for which a condition holds; empty where the rows have no
+            place of their own, such as the groups of an aggregate.
+    """
 
     files: tuple[DataFile, ...]
+    source: Callable[[str, str], str]
 
     @property
     def columns(self) -> tuple[FileColumn, ...]:
@@ -89,8 +96,12 @@ class DataFiles:
         return found
 
 
-def read_files(task: LoadTask, resources: Resources) -> DataFiles:
+def read_files(task: LoadTask, request: LoadRequest) -> DataFiles:
     """Read the footers of all files, and measure their columns in one pass.
+
+    Args:
+        task: the publication.
+        request: says where its rows came from, and what may be used of this machine.
 
     Raises:
         TargetError: a file cannot be read.
@@ -100,12 +111,13 @@ def read_files(task: LoadTask, resources: Resources) -> DataFiles:
     # A column that not every file has cannot be measured in one query; the pre-flight tells of it.
     everywhere = {name for name in publication.schema.names if all(name in {c.name for c in f[1]} for f in footers)}
     texts = {c.name for _, columns in footers for c in columns if c.type is not None and c.type.kind == "string"}
-    measured = _measure(task, resources, everywhere, texts & everywhere) if paths and everywhere else {}
+    measured = _measure(task, request.resources, everywhere, texts & everywhere) if paths and everywhere else {}
     return DataFiles(
         tuple(
             DataFile(path.name, rows, columns, measured.get(str(path), {}))
             for path, (rows, columns) in zip(paths, footers, strict=True)
-        )
+        ),
+        lambda name, condition: _source(task, request, name, condition),
     )
 
 
@@ -180,17 +192,41 @@ def _measure(task: LoadTask, resources: Resources, names: set[str], texts: set[s
     }
 
 
+def _source(task: LoadTask, request: LoadRequest, name: str, condition: str) -> str:
+    """Asked after something was found only, so that a load without a fault pays nothing."""
+    paths = [path for path in task.paths if path.name == name]
+    try:
+        with parquet_queries(request.resources) as queries:
+            rows = queries.rows(f"SELECT min({quote(ROW_ID)}) FROM {queries.files(paths)} WHERE {condition}")
+    except query_error():
+        return ""
+    return "" if rows[0][0] is None else source_of(int(str(rows[0][0])), request.files)
+
+
 def _aggregates(name: str, kind: str) -> tuple[str, ...]:
     """One expression for each of Measured's fields."""
     column = quote(name)
     missing = f"count(*) - count({column})"
     if not kind:
         return ("0", missing, "0", "0")
-    with_nul, broken = f"contains({column}, chr(0))", "0"
-    if kind == "json":
-        with_nul += f" OR regexp_matches({column}, '{_NUL_ESCAPED}')"
-        broken = f"count(*) FILTER (WHERE NOT json_valid({column}))"
-    return (f"max(strlen({column}))", missing, f"count(*) FILTER (WHERE {with_nul})", broken)
+    broken = f"count(*) FILTER (WHERE {not_json(name)})" if kind == "json" else "0"
+    return (f"max(strlen({column}))", missing, f"count(*) FILTER (WHERE {with_nul(name, kind)})", broken)
+
+
+def too_long(name: str) -> str:
+    """Condition: the text is longer than Redshift holds."""
+    return f"strlen({quote(name)}) > {MAX_VARCHAR_BYTES}"
+
+
+def with_nul(name: str, kind: str) -> str:
+    """Condition: the text holds NUL; in JSON, escaped as well."""
+    plain = f"contains({quote(name)}, chr(0))"
+    return f"({plain} OR regexp_matches({quote(name)}, '{_NUL_ESCAPED}'))" if kind == "json" else plain
+
+
+def not_json(name: str) -> str:
+    """Condition: the text is no JSON."""
+    return f"NOT json_valid({quote(name)})"
 
 
 def staging_columns(files: DataFiles, schema: Schema) -> tuple[tuple[str, str], ...]:

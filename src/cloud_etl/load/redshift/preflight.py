@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.errors import CloudEtlError, SchemaEvolutionError, TargetError
+from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift.dialect import MAX_SCALE, MAX_VARCHAR_BYTES, name_problem
-from cloud_etl.load.redshift.parquet_files import is_lineage
+from cloud_etl.load.redshift.parquet_files import is_lineage, not_json, too_long, with_nul
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import LoadTask
@@ -33,8 +34,9 @@ def findings(task: LoadTask, files: DataFiles, required: frozenset[str]) -> list
         for column in task.publication.schema.columns:
             measured = file.measured.get(column.name)
             if measured is not None:
-                told = _values(column, measured, task, column.name.lower() in required)
-                found += [f"{file.name}, column {column.name}: {finding}" for finding in told]
+                for finding, condition in _values(column, measured, task, column.name.lower() in required):
+                    source = files.source(file.name, condition) or f"{file.name}, whose rows have no line of their own"
+                    found.append(f"column {column.name}: {finding}; the first is in {source}")
     for column in task.publication.schema.columns:
         if column.type.kind == "decimal" and column.type.scale > MAX_SCALE:
             found.append(
@@ -103,22 +105,29 @@ def _layout(file: DataFile, files: DataFiles, task: LoadTask) -> Iterator[str]:
         yield f"its columns stand in another order than those of {files.files[0].name}; the file {again}"
 
 
-def _values(column: Column, measured: Measured, task: LoadTask, is_required: bool) -> Iterator[str]:
-    name = column.name
+def _values(column: Column, measured: Measured, task: LoadTask, is_required: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with the values of a column, and the condition for the rows."""
+    name, kind = column.name, column.type.kind
     if measured.missing and is_required:
         yield (
             f"{measured.missing} rows without {name}, which {task.spec.table} needs (a key, or NOT NULL); "
-            "add the column to drop_nulls or fill_nulls in transform"
+            "add the column to drop_nulls or fill_nulls in transform",
+            f"{quote(name)} IS NULL",
         )
     if measured.longest > MAX_VARCHAR_BYTES:
         yield (
             f"a value of {measured.longest:,} bytes, and Redshift holds {MAX_VARCHAR_BYTES:,}; "
-            f"cut it in transform, or leave the column out with columns"
+            f"cut it in transform, or leave the column out with columns",
+            too_long(name),
         )
     if measured.with_nul:
-        yield f"{measured.with_nul} values with the character NUL, which Redshift refuses; replace it in transform"
+        yield (
+            f"{measured.with_nul} values with the character NUL, which Redshift refuses; replace it in transform",
+            with_nul(name, kind),
+        )
     if measured.not_json:
         yield (
             f"{measured.not_json} values do not fit: a json column takes JSON text only; "
-            "check it, or cast the column to string in transform"
+            "check it, or cast the column to string in transform",
+            not_json(name),
         )

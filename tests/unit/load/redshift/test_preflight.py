@@ -9,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cloud_etl.domain.run import LoadTask
+from cloud_etl.domain.schema import TextLimits
+from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.errors import SchemaEvolutionError, TargetError
 
 SALES = [
@@ -41,14 +43,18 @@ def test_all_findings_are_told_at_once_with_file_column_and_remedy(script, shop,
     assert message.splitlines()[0] == ("the pre-flight of the load found 6 problems. Nothing was copied or loaded.")
     for finding in (
         "column price is numeric(8,2) in the table and bigint in the output (it would take ALTER TABLE",
-        "out: out-1.parquet, column id: 1 rows without id, which shop.sales needs",
-        "out: out-1.parquet, column name: a value of 70,000 bytes, and Redshift holds 65,535; cut it in transform",
-        "out: out-1.parquet, column name: 1 values with the character NUL, which Redshift refuses; replace it",
-        "out: out-1.parquet, column extra: 1 values do not fit: a json column takes JSON text only",
+        "out: column id: 1 rows without id, which shop.sales needs",
+        "out: column name: a value of 70,000 bytes, and Redshift holds 65,535; cut it in transform",
+        "out: column name: 1 values with the character NUL, which Redshift refuses; replace it",
+        "out: column extra: 1 values do not fit: a json column takes JSON text only",
         "other: column v: decimal(38,38) has more than 37 digits behind the point",
     ):
         assert finding in message
-    assert "out-0.parquet" not in message
+    # Where the row stands in its source, and no work file.
+    assert [line.rpartition("; the first is in ")[2] for line in message.splitlines()[2:6]] == [
+        "raw/1.csv line 0", "raw/1.csv line 1", "raw/1.csv line 0", "raw/1.csv line 0",
+    ]  # fmt: skip
+    assert ".parquet" not in message
 
 
 def test_a_type_that_would_need_a_new_column_is_refused_with_the_statements_it_takes(script, shop, refused):
@@ -66,7 +72,7 @@ def test_a_type_that_would_need_a_new_column_is_refused_with_the_statements_it_t
 def test_an_escaped_nul_in_json_is_found_before_anything_is_copied(shop, refused):
     texts = [r'{"a": "x\u0000"}', r'{"a": "\\\u0000"}', r'{"a": "\\u0000"}', '{"a": "u0000"}']
     message = refused(shop.task(shop.schema(doc="json"), [(text,) for text in texts]))
-    assert "out-0.parquet, column doc: 2 values with the character NUL, which Redshift refuses" in message
+    assert "column doc: 2 values with the character NUL, which Redshift refuses" in message
 
 
 @pytest.mark.parametrize("native", ["character", "super"])
@@ -86,6 +92,30 @@ def test_wider_text_is_refused_where_the_schema_must_not_change(script, shop, re
     message = refused(task, kind=SchemaEvolutionError)
     assert 'ALTER TABLE "shop"."sales" ALTER COLUMN "name" TYPE VARCHAR(64)' in message
     assert "on_schema_change is fail" in message
+
+
+@pytest.mark.parametrize(
+    ("load", "fixed"),
+    [
+        ({}, {}),
+        ({"on_schema_change": "fail"}, {"name": 16}),
+        ({"encode": {"Name": "text255"}}, {"name": 16}),
+        ({"encode": {"id": "bytedict"}}, {}),
+    ],
+)
+def test_a_text_may_be_as_long_as_a_column_that_the_load_does_not_make_wider(script, new_loader, load, fixed):
+    script.tables["shop.sales"] = SALES
+    limits = new_loader().text_limits(LoadSpec.model_validate({"table": "shop.sales", **load}))
+    assert limits == TextLimits(65_535, fixed)
+    assert bool(script.sent) == bool(load)
+
+
+def test_a_group_without_a_line_of_its_own_names_output_and_column(shop, refused):
+    task = shop.task(shop.schema(notes="string"), [("x" * 70_000,)])
+    path = task.publication.local_paths[0]
+    pq.write_table(pq.read_table(path).rename_columns(["notes", "_rows_folded"]), path)
+    assert "out: column notes: a value of 70,000 bytes" in (message := refused(task))
+    assert "the first is in out-0.parquet, whose rows have no line of their own" in message
 
 
 def test_a_table_that_holds_more_than_a_batch_needs_is_left_as_it_is(script, new_loader, shop):
