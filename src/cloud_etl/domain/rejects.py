@@ -64,6 +64,9 @@ class RejectCode(StrEnum):
     WRONG_ENCODING = "wrong_encoding"
     WRONG_COMPRESSION = "wrong_compression"
     NO_RECORD = "no_record"
+    EXPANDS_TOO_FAR = "expands_too_far"
+    TOO_MANY_REJECTS = "too_many_rejects"
+    EXCEEDS_MEMORY = "exceeds_memory"
     CORRUPT_STREAM = "corrupt_stream"
     CORRUPT_FILE = "corrupt_file"
     UNREADABLE_COLUMN = "unreadable_column"
@@ -237,6 +240,27 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "none at all. It counts as one record.",
         "Check csv.skip_lines, csv.comment and csv.quote, or deliver the file again; an export without rows keeps its "
         "header, or is [] in JSON.",
+        whole_file=True,
+    ),
+    RejectCode.EXPANDS_TOO_FAR: RejectHelp(
+        "The file unpacks to more than source.limits allows, in bytes or in bytes for each stored byte. Reading "
+        "stopped there, and nothing of the file was staged. It counts as one record.",
+        "Look at the file. If it is sound, raise source.limits.expanded or source.limits.ratio, or deliver it unpacked "
+        "or in parts.",
+        whole_file=True,
+    ),
+    RejectCode.TOO_MANY_REJECTS: RejectHelp(
+        "More records of the file were refused than source.limits.rejects allows; the message has their codes. Reading "
+        "stopped there, and nothing of the file was staged. It counts as one record.",
+        "Mend what the codes tell, at the source or in the contract, and deliver the file again; or raise "
+        "source.limits.rejects.",
+        whole_file=True,
+    ),
+    RejectCode.EXCEEDS_MEMORY: RejectHelp(
+        "A column of the Parquet file cannot be decoded in the reader's share of engine.memory, not even row by row; "
+        "the message names it, with the sizes that its pages declare. Nothing of the file was staged. It counts as one "
+        "record.",
+        "Write smaller pages, shorter lists or shorter values; or raise engine.memory.",
         whole_file=True,
     ),
     RejectCode.CORRUPT_STREAM: RejectHelp(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from cloud_etl.domain.limits import LimitsSpec
 from cloud_etl.domain.quality import OnFail, TooLong
 from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec_model import SpecModel
@@ -65,6 +66,7 @@ class SourceSpec(SpecModel):
     )
     csv: CsvOptions = Field(default_factory=CsvOptions, description="Dialect of the CSV files.")
     json_: JsonOptions = Field(default_factory=JsonOptions, alias="json", description="Dialect of the JSON files.")
+    limits: LimitsSpec = Field(default_factory=LimitsSpec, description="Bounds for each of the files.")
     include_hidden: bool = Field(False, description="Take keys with a part that begins with . or _.")
 
 

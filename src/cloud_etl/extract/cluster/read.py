@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -62,6 +63,7 @@ class ClusterReader:
         tasks = packed(parts)
         results = list(zip(tasks, self._results(ReadTasks(tasks, self.spec, self.run, self.places)), strict=True))
         entangled = {task[0].index for task, result in results if result.entangled}
+        entangled |= self._beyond_rejects([result for _, result in results])
         kept = [result for task, result in results if task[0].index not in entangled]
         if entangled:
             again = packed([whole[index] for index in entangled])
@@ -82,6 +84,14 @@ class ClusterReader:
             scans = [result.scan for result in islice(results, len(ranges[file.index])) if result.scan is not None]
             split += slices_of(ranges[file.index], scans) if scans else [file]
         return split
+
+    def _beyond_rejects(self, results: Sequence[TaskResult]) -> set[int]:
+        """Files of which slices refused more records together than a file may: read whole, each is refused as one."""
+        most = self.spec.source.limits.rejects
+        refused: Counter[int] = Counter()
+        for result in results:
+            refused.update({index: count.rejected for index, count in result.counts})
+        return set() if most is None else {index for index, count in refused.items() if count > most}
 
     def _results(self, tasks: Tasks) -> list[TaskResult]:
         """Run a job; the results are in the order of its tasks."""

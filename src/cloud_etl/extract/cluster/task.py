@@ -18,7 +18,7 @@ from cloud_etl.domain.schema import ROW_ID
 from cloud_etl.errors import CloudEtlError
 from cloud_etl.extract.cluster.results import NumberedFile, Places, TaskResult, WorkObject
 from cloud_etl.extract.cluster.scan import scan_range
-from cloud_etl.extract.reader.csv_slice import NeedsWholeFileError
+from cloud_etl.extract.reader.account import NeedsWholeFileError
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.storage.store_path import StorePath
 

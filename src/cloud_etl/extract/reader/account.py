@@ -28,6 +28,10 @@ from cloud_etl.extract.reader.typed import arrow_type
 _UTF8 = Encoding("utf-8")
 
 
+class NeedsWholeFileError(Exception):
+    """What a slice holds changes how other slices are to be read; the file must be read from its first line."""
+
+
 @dataclass(slots=True)
 class FileAccount:
     """One file while it is read.
@@ -38,6 +42,7 @@ class FileAccount:
         text: what its text is made of, once it was read to its end.
         seen: the last header of the batch; shared by its files.
         found: notes that are found while its records are parsed.
+        refused: records of it that workers refused so far, by code.
     """
 
     index: int
@@ -48,11 +53,30 @@ class FileAccount:
     text: TextCount | None = None
     seen: SeenHeader = field(default_factory=SeenHeader)
     found: set[str] = field(default_factory=set)
+    refused: Counter[str] = field(default_factory=Counter)
 
     @property
     def place(self) -> FilePlace:
         """The file as positions and rejects need it."""
         return FilePlace(self.index, self.file.ref.uri, self.file.ref.etag)
+
+    def stop_beyond(self, most_rejects: int | None) -> bool:
+        """Whether more of its records were refused than may be; it is damaged then.
+
+        Raises:
+            NeedsWholeFileError: the file is a slice.
+        """
+        if self.damage is None and most_rejects is not None and self.refused.total() > most_rejects:
+            if self.file.slice is not None:
+                raise NeedsWholeFileError
+            codes = ", ".join(f"{code} {count:,}" for code, count in self.refused.most_common())
+            self.damage = (
+                RejectCode.TOO_MANY_REJECTS,
+                f"more records of the file were refused than the {most_rejects:,} of source.limits.rejects: reading "
+                f"stopped after {self.records:,} records, of which so far: {codes}",
+            )
+            return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

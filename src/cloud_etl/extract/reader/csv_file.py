@@ -14,7 +14,7 @@ from cloud_etl.extract.reader.careful import SWAP, TOO_LONG, NeedsMoreError, Par
 from cloud_etl.extract.reader.csv_header import Head, read_head
 from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import FilePlace, Layout, Piece, Record, Reject, Runs
-from cloud_etl.extract.reader.scan import Line, Lines, is_plain, line_ends, sort_lines
+from cloud_etl.extract.reader.scan import WINDOW_LINES, Line, Lines, is_plain, line_ends, sort_lines
 from cloud_etl.extract.reader.second_table import SecondTable
 from cloud_etl.extract.reader.shape import Shape
 from cloud_etl.extract.reader.streams import TextStream
@@ -77,7 +77,8 @@ class CsvFile:
                 yield self._pass_over()
                 continue
             self._endless = False
-            piece, used, lines = self._cut(second)
+            # More than a window is asked for by what needs all of its lines.
+            piece, used, lines = self._cut(second, WINDOW_LINES if size == window_bytes else None)
             size = window_bytes if used else max(size, len(window.buffer)) * 2
             if piece.records:
                 yield self._finish(piece)
@@ -100,8 +101,8 @@ class CsvFile:
             piece.rejects, piece.parsed = [*parsed, *others], []
         return piece
 
-    def _cut(self, second: SecondTable) -> tuple[Piece, int, int]:
-        """Cut the window's complete lines.
+    def _cut(self, second: SecondTable, most_lines: int | None) -> tuple[Piece, int, int]:
+        """Cut the window's complete lines, the first so many of them.
 
         Returns:
             A piece, and the bytes and lines that are done with: none of them where more text must be seen.
@@ -112,6 +113,10 @@ class CsvFile:
             return piece, 0, 0
         text = window.buffer if end == len(window.buffer) else window.buffer[:end]
         ends = line_ends(text)
+        if most_lines is not None and len(ends) > most_lines:
+            ends = ends[:most_lines].copy()
+            text = text[: _bytes_of(ends, most_lines)]
+        complete = window.final and len(text) == len(window.buffer)
         repeated = second.repeated_in(text, ends)
         if not repeated and is_plain(text, ends, window.dialect, self._layout.width):
             last = second.find_in_plain(text, ends)
@@ -125,7 +130,7 @@ class CsvFile:
         lines = sort_lines(text, ends, window.dialect, shape.holds_text)
         last = resolved = self._resolve(lines, shape, piece)
         self._refuse_repeated(lines, [number for number in repeated if number < last], piece)
-        last = second.find(text, lines, last, self._endless or (window.final and last == len(ends)))
+        last = second.find(text, lines, last, self._endless or (complete and last == len(ends)))
         self._endless &= last == resolved
         _drop_from(piece, window.line + last)
         _take_runs(piece, text, lines, last, (window.line, window.position))
@@ -167,6 +172,9 @@ class CsvFile:
         if isinstance(outcome, Refused) and outcome.endless:
             self._endless = True
             return number
+        end = int(lines.ends[-1]) + 1
+        if outcome.next > end and end < window.complete():
+            raise NeedsMoreError
         done = number + 1
         while done < len(lines.ends) and lines.starts[done] < outcome.next:
             done += 1

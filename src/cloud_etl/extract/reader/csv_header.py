@@ -17,6 +17,7 @@ from cloud_etl.extract.reader.tally import Part
 from cloud_etl.extract.reader.windows import Window
 
 _SEARCHED_LINES = 20
+_REPEATED_MOST = 1_000
 
 
 @dataclass(slots=True)
@@ -210,7 +211,8 @@ def _above(window: Window, span: tuple[int, int], header_at: int) -> Reject:
 
 
 def _take_repeated(window: Window, head: Head) -> None:
-    while True:
+    # What stands below so many is a second table.
+    while len(head.rejects) < _REPEATED_MOST:
         start = _seek_record(window)
         if start == len(window.buffer):
             return

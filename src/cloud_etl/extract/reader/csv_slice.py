@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cloud_etl.domain.files import LocalFile
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.account import FileAccount, NeedsWholeFileError
 from cloud_etl.extract.reader.csv_file import CsvFile
 from cloud_etl.extract.reader.csv_header import Head, read_head
 from cloud_etl.extract.reader.dialect import Dialect
@@ -14,10 +14,6 @@ from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.pieces import Piece
 from cloud_etl.extract.reader.streams import CorruptStreamError, WrongCompressionError, open_text
 from cloud_etl.extract.reader.windows import Window
-
-
-class NeedsWholeFileError(Exception):
-    """What a slice holds changes how other slices are to be read; the file must be read from its first line."""
 
 
 def cut_slice(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[Piece]:

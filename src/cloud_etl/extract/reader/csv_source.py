@@ -66,7 +66,7 @@ def _cut(
     path, key = account.file.path, account.file.ref.key
     codec = compression_of(path, key, spec.source.compression)
     try:
-        with open_text(path, codec, encoding) as stream:
+        with open_text(path, codec, encoding, limits=spec.source.limits) as stream:
             window = Window(stream, Dialect.of(spec.source.csv))
             file = CsvFile(account.place, stream, window, spec, account.seen)
             yield from file.pieces(window_bytes, refusal)

@@ -19,7 +19,7 @@ from cloud_etl.extract.reader.json_array import ArrayScanner, Element
 from cloud_etl.extract.reader.json_flat import BLANKS, FlatRecords, LineBlock
 from cloud_etl.extract.reader.json_rows import FaultError, JsonColumns
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
-from cloud_etl.extract.reader.scan import line_ends
+from cloud_etl.extract.reader.scan import WINDOW_LINES, line_ends
 from cloud_etl.extract.reader.streams import (
     CorruptStreamError,
     Encoding,
@@ -126,7 +126,7 @@ def cut_json(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
     codec = compression_of(account.file.path, account.file.ref.key, spec.source.compression)
     options = spec.source.json_
     try:
-        with open_text(account.file.path, codec, options.encoding) as stream:
+        with open_text(account.file.path, codec, options.encoding, limits=spec.source.limits) as stream:
             yield from _cut(account, stream, spec, window_bytes)
     except CorruptStreamError as exc:
         message = f"the compressed stream breaks off or is damaged after {account.records} records: {exc}"
@@ -184,8 +184,9 @@ def _lines(window: Window, options: JsonOptions, window_bytes: int) -> Iterator[
             else:
                 window.fill(2 * max(window_bytes, len(window.buffer)))
             continue
+        ends = line_ends(window.buffer)[:WINDOW_LINES]
+        end = int(ends[-1]) + 1
         block = LineBlock(window.buffer[:end], window.line, window.position)
-        ends = line_ends(block.text)
         _tally_blank(window.tally, block, len(ends))
         if np.diff(ends, prepend=-1).max() <= limit:
             yield block

@@ -15,8 +15,10 @@ from cloud_etl.extract.reader.streams import Encoding
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# What a record costs as Python objects, beside its text.
+# What a record costs as Python objects, beside its text; and what any line costs, though it be empty: its place as
+# numbers, and a reject where it is refused.
 _OBJECT_BYTES = 600
+_LINE_BYTES = 64
 NO_PLACES = np.zeros(0, dtype=np.int64)
 
 
@@ -121,4 +123,8 @@ class Piece:
     def weight(self) -> int:
         """Memory it stands for, roughly, in bytes."""
         parsed = sum(len(item.raw) for item in self.parsed) + sum(len(item.raw) for item in self.rejects)
-        return len(self.lines) + parsed + _OBJECT_BYTES * (len(self.parsed) + len(self.rejects))
+        return (
+            max(len(self.lines), _LINE_BYTES * len(self.ends))
+            + parsed
+            + _OBJECT_BYTES * (len(self.parsed) + len(self.rejects))
+        )

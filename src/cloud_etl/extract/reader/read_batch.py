@@ -46,6 +46,7 @@ class _Pool:
     spec: PipelineSpec
     run: RunContext
     workers: int
+    accounts: Sequence[FileAccount]
     parts: list[Part] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class _Pool:
         self._local = threading.local()
         self._flying: set[Future[Part]] = set()
         self._number = 0
+        self._by_index = {account.index: account for account in self.accounts}
 
     def submit(self, task: Task) -> None:
         if len(self._flying) > self.workers:
@@ -69,7 +71,10 @@ class _Pool:
 
     def _collect(self, done: set[Future[Part]]) -> None:
         self._flying -= done
-        self.parts += [future.result() for future in done]
+        for part in (future.result() for future in done):
+            self.parts.append(part)
+            for (index, code), count in part.refused.items():
+                self._by_index[index].refused[code] += count
 
     def _stage(self, number: int, task: Task) -> Part:
         stager = getattr(self._local, "stager", None)
@@ -111,6 +116,7 @@ def read_batch(
         SourceError: a file vanished from this machine.
         ConfigError: a default does not fit its column's type.
         QuarantineError: the rejects cannot be written.
+        NeedsWholeFileError: a file is a slice, and cannot be read as one.
     """
     limits = limits or ReaderLimits.within(run.resources)
     for folder in ("staged", "rejects"):
@@ -118,11 +124,13 @@ def read_batch(
     seen = SeenHeader()
     places = range(len(files)) if indexes is None else indexes
     accounts = [FileAccount(index, file, seen=seen) for index, file in zip(places, files, strict=True)]
-    pool = _Pool(spec, run, limits.threads or run.cores)
+    pool = _Pool(spec, run, limits.threads or run.cores, accounts)
     try:
         for task in _tasks(accounts, spec, progress, limits):
             pool.submit(task)
         parts = pool.finish()
+        for account in accounts:
+            account.stop_beyond(spec.source.limits.rejects)
     finally:
         pool.close()
     outcome = settle(accounts, parts, spec, run)

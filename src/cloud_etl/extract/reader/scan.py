@@ -60,6 +60,10 @@ class Lines:
             self.kinds[first] = Line.SPANNED
 
 
+# Lines looked at in one go: those of a few bytes cost many times their text.
+WINDOW_LINES = 1 << 17
+
+
 def line_ends(window: bytes) -> Places:
     """Offset of each LF."""
     return np.flatnonzero(np.frombuffer(window, dtype=np.uint8) == LF)

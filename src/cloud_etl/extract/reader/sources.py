@@ -14,7 +14,7 @@ from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
 from cloud_etl.extract.reader.json_source import JsonTask, cut_json
 from cloud_etl.extract.reader.parquet.source import ParquetTask, cut_parquet
 from cloud_etl.extract.reader.stage import Task
-from cloud_etl.extract.reader.streams import UndecodableError, WrongCompressionError
+from cloud_etl.extract.reader.streams import ExpandsTooFarError, UndecodableError, WrongCompressionError
 
 
 class Cut(Protocol):
@@ -55,18 +55,23 @@ def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
 
     Raises:
         SourceError: the file is not on this machine.
+        NeedsWholeFileError: the file is a slice, and cannot be read as one.
     """
     records = text_bytes = 0
     try:
         for cut in _FORMATS[spec.source.format][0](account, spec, window_bytes):
             records, text_bytes = records + cut.records, text_bytes + cut.text_bytes
             yield cut
+            if account.stop_beyond(spec.source.limits.rejects):
+                return
     except UndecodableError as exc:
         declared = spec.source.json_.encoding if spec.source.format == "json" else spec.source.csv.encoding
         message = f"the file cannot be read as {declared}, the declared encoding: {exc}"
         account.damage = (RejectCode.WRONG_ENCODING, message)
     except WrongCompressionError as exc:
         account.damage = (RejectCode.WRONG_COMPRESSION, str(exc))
+    except ExpandsTooFarError as exc:
+        account.damage = (RejectCode.EXPANDS_TOO_FAR, f"{exc}. Reading stopped after {records:,} records")
     if account.text is not None:
         account.text = replace(account.text, record_bytes=account.text.record_bytes + text_bytes)
         # A slice is cut from a file with a header or records.

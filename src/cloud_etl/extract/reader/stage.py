@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.run import RunContext
 from cloud_etl.domain.schema import LINE_BITS, ROW_ID
 from cloud_etl.domain.spec import ColumnSpec
@@ -43,11 +45,13 @@ class Part:
         staged: Parquet of the accepted rows, or None where there are none.
         rejects: Parquet of the refused records, or None.
         files: indexes of the files whose records are in them.
+        refused: how many records of a file, by its index, were refused with a code.
     """
 
     staged: Path | None
     rejects: Path | None
     files: tuple[int, ...]
+    refused: Mapping[tuple[int, RejectCode], int]
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,9 @@ class Stager:
                 staged = self.folder / "staged" / f"part-{number:06d}.parquet"
                 write_staged(staged, table)
         path = self.folder / "rejects" / f"reader-{number:06d}.parquet"
-        refused = write_rejects(path, rejects, self.run)
-        return Part(staged, path if refused else None, tuple(files))
+        refused = Counter((group.file.index, reject.code) for group in rejects for reject in group.rejects)
+        write_rejects(path, rejects, self.run)
+        return Part(staged, path if refused else None, tuple(files), refused)
 
 
 def write_staged(path: Path, table: pa.Table) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from cloud_etl.domain.limits import ExpandedLimit, LimitsSpec
+
 Compression = Literal["auto", "none", "gz", "zst", "bz2"]
 _CODECS = {"gz": "gzip", "zst": "zstd", "bz2": "bz2"}
 _ENDINGS = {".gz": "gz", ".gzip": "gz", ".zst": "zst", ".zstd": "zst", ".bz2": "bz2"}
@@ -30,6 +32,10 @@ class WrongCompressionError(Exception):
     """A file is not packed as its name or the configuration says; the message says what it is."""
 
 
+class ExpandsTooFarError(Exception):
+    """A packed file unpacks to more than it may."""
+
+
 class WrongEncodingError(Exception):
     """The file begins with the byte order mark of another encoding."""
 
@@ -47,7 +53,15 @@ class _Readable(Protocol):
 class TextStream:
     """Reads a file as UTF-8; what cannot be decoded arrives as bytes that are not UTF-8."""
 
-    def __init__(self, raw: _Readable, source: _Readable, encoding: str, *, begun: bool = False) -> None:
+    def __init__(
+        self,
+        raw: _Readable,
+        source: _Readable,
+        encoding: str,
+        *,
+        begun: bool = False,
+        limit: ExpandedLimit | None = None,
+    ) -> None:
         """Store the open file, the decompressed source over it and the name of the encoding.
 
         Args:
@@ -55,6 +69,7 @@ class TextStream:
             source: its decompressed bytes.
             encoding: the declared one.
             begun: the source does not begin where the file does, so no byte order mark is looked for.
+            limit: how many decompressed bytes there may be.
         """
         self._raw = raw
         self._source = source
@@ -64,6 +79,8 @@ class TextStream:
         except UnicodeError as exc:
             raise UndecodableError(str(exc)) from exc
         self._first = not begun
+        self._limit = limit
+        self._source_bytes = 0
         self._given_bytes = 0
         self._ended = False
 
@@ -84,9 +101,15 @@ class TextStream:
             CorruptStreamError: the compressed stream is cut or damaged.
             WrongEncodingError: the declared encoding is UTF-8 and the file begins with a UTF-16 mark.
             UndecodableError: the declared encoding cannot read the file at all.
+            ExpandsTooFarError: it unpacks to more than its limit.
         """
         while True:
             data = self._read_stored(size_bytes)
+            self._source_bytes += len(data)
+            if self._limit is not None and self._source_bytes > self._limit.size_bytes:
+                raise ExpandsTooFarError(
+                    f"the file unpacks to more than {self._limit.size_bytes:,} bytes; {self._limit.saying}"
+                )
             if self._first and data[:2] in _UTF16_MARKS and self._decoder is None:
                 raise WrongEncodingError
             text = self._decode(data)
@@ -213,7 +236,10 @@ def open_bytes(path: Path, codec: str | None) -> Iterator[tuple[_Readable, _Read
 
 
 @contextmanager
-def open_text(path: Path, codec: str | None, encoding: str, *, begun: bool = False) -> Iterator[TextStream]:
-    """The text of a file, or of a part of one that had begun before it."""
+def open_text(
+    path: Path, codec: str | None, encoding: str, *, begun: bool = False, limits: LimitsSpec | None = None
+) -> Iterator[TextStream]:
+    """The text of a file, or of a part of one that had begun before it; limits bound a packed one."""
+    limit = limits.for_text(path.stat().st_size) if limits is not None and codec is not None else None
     with open_bytes(path, codec) as (raw, source):
-        yield TextStream(raw, source, encoding, begun=begun)
+        yield TextStream(raw, source, encoding, begun=begun, limit=limit)

@@ -141,3 +141,23 @@ def test_a_crlf_across_the_border_of_ranges_is_a_plain_line_end(new_split_files)
         batch = new_split_files({"a.csv": data})
         assert batch.there(256) == batch.here()
         assert len(batch.session.read_tasks) > 4
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_slices_that_refuse_too_many_records_together_have_the_file_refused_whole(new_split_files, more):
+    """No slice alone refuses more than it may."""
+    data = b"id,n,name\n" + b"".join(b"a,%s,x\n" % (b"bad" if row % 10 == 0 else b"1") for row in range(200))
+    files = {"a.csv": data + b"a,bad,x\n" * more, "b.csv": b"id,n,name\nb,1,y\n"}
+    split = new_split_files(files, source={"path": "raw/", "format": "csv", "limits": {"rejects": 20}})
+    here, there = split.here(), split.there(500)
+    assert [count.rejected for count in there.counts] == [1 if more else 20, 0]
+    assert [count.staged for count in there.counts] == [0 if more else 180, 1]
+    assert (here.rows, here.counts) == (there.rows, there.counts)
+    assert {reject["code"] for reject in there.rejects} == {"too_many_rejects" if more else "bad_integer"}
+
+
+def test_a_slice_that_refuses_too_many_records_alone_has_the_file_refused_whole(new_split_files):
+    data = b"id,n,name\n" + b"a,1,x\n" * 200 + b"a,bad,x\n" * 100
+    split = new_split_files({"a.csv": data}, source={"path": "raw/", "format": "csv", "limits": {"rejects": 20}})
+    there = split.there(500)
+    assert (there.rows, [reject["code"] for reject in there.rejects]) == ([], ["too_many_rejects"])

@@ -208,7 +208,8 @@ def test_an_array_with_one_fault_gives_what_python_reads_or_rejects(
         right = None
     if isinstance(right, list) and all(isinstance(record, dict) for record in right):
         rows = [None if row["a"] is None else json.loads(row["a"]) for row in result.rows]
-        assert rows == [record.get("a") for record in right]
+        # A blank in a key is no other key.
+        assert rows == [{key.strip(): value for key, value in record.items()}.get("a") for record in right]
     else:
         # Nothing that lies in a record, or in a text, has become a row.
         assert result.rejects
