@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloud_etl.cli.options import EnvOption, Output, OutputOption, ProjectOption
+from cloud_etl.cli.output import echo
 from cloud_etl.errors import ConfigError, Problem, TargetError
 
 if TYPE_CHECKING:
@@ -50,22 +51,22 @@ def validate(
     except ConfigError as exc:
         if output is Output.text:
             raise
-        typer.echo(json.dumps({"valid": False, "problems": [_as_dict(problem) for problem in exc.problems]}, indent=2))
+        echo(json.dumps({"valid": False, "problems": [_as_dict(problem) for problem in exc.problems]}, indent=2))
         raise typer.Exit(exc.exit_code) from None
     loaded = examined.loaded
     partly = () if imports else examined.unrehearsed
     if output is Output.json:
         warnings = [_as_dict(problem) for problem in loaded.warnings]
         facts = {"valid": True, "problems": [], "warnings": warnings, "not_analysed_to_the_end": partly}
-        typer.echo(json.dumps(facts, indent=2))
+        echo(json.dumps(facts, indent=2))
         return
     for warning in loaded.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     pipelines = _counted(len(loaded.pipelines), "pipeline")
     environments = _counted(len(loaded.spec.environments), "environment")
-    typer.echo(f"{loaded.spec.project}: {pipelines} and {environments} are valid")
+    echo(f"{loaded.spec.project}: {pipelines} and {environments} are valid")
     if partly:
-        typer.echo(
+        echo(
             f"Not analysed to the end, for that runs code of the project: {', '.join(partly)}. Where you trust it: "
             "cloud-etl validate --import"
         )
@@ -82,12 +83,12 @@ def show(
 
     found = settings(_load(project, env), env)
     if output is Output.json:
-        typer.echo(json.dumps(_tree(found, origin), indent=2))
+        echo(json.dumps(_tree(found, origin), indent=2))
         return
     lines = list(_lines(found))
     width = max(len(line) for line, _ in lines)
     for line, setting in lines:
-        typer.echo(f"{line:<{width}}  # {setting.origin}" if origin and setting else line)
+        echo(f"{line:<{width}}  # {setting.origin}" if origin and setting else line)
 
 
 def schema(
@@ -99,7 +100,7 @@ def schema(
     from cloud_etl.config.json_schema import FILES, schema_text
 
     if not write:
-        typer.echo(schema_text("project" if kind is SchemaKind.project else "pipeline"), nl=False)
+        echo(schema_text("project" if kind is SchemaKind.project else "pipeline"), nl=False)
         return
     from cloud_etl.config.config import find_project
 
@@ -107,7 +108,7 @@ def schema(
     for name, file in FILES.items():
         if kind is None or kind == name:
             _write(root / file, schema_text(name))
-            typer.echo(f"wrote {root / file}")
+            echo(f"wrote {root / file}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloud_etl.cli.options import HERE, Output, OutputOption, ProjectOption
+from cloud_etl.cli.output import echo
 from cloud_etl.errors import TargetError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def up(
     variables = environment.variables_of(addresses, bucket, LOCAL_ENVIRONMENT)
     if output is Output.json:
         parts = [_as_dict(one) for one in stack.status()]
-        typer.echo(json.dumps({"folder": str(stack.folder), "variables": variables, "parts": parts}, indent=2))
+        echo(json.dumps({"folder": str(stack.folder), "variables": variables, "parts": parts}, indent=2))
         return
     _tell(f"Local AWS is up in {stack.folder} ({time.monotonic() - began:.1f} s).", _table(stack.status()), "")
     if loaded:
@@ -74,7 +75,7 @@ def up(
         _tell(f"Run a pipeline:       cloud-etl run --all --env {LOCAL_ENVIRONMENT}")
     _tell('Use it from a shell:  eval "$(cloud-etl local up)"')
     _tell("Stop it:              cloud-etl local down    (the data stays)", "")
-    typer.echo(environment.as_exports(variables), nl=False)
+    echo(environment.as_exports(variables), nl=False)
 
 
 def down(project: ProjectOption = HERE, folder: FolderOption = None) -> None:
@@ -86,9 +87,9 @@ def down(project: ProjectOption = HERE, folder: FolderOption = None) -> None:
     if root:
         (root / LOCAL_ENVIRONMENT_FILE).unlink(missing_ok=True)
     if stopped:
-        typer.echo(f"Stopped {', '.join(stopped)}. The data is in {stack.folder}.")
+        echo(f"Stopped {', '.join(stopped)}. The data is in {stack.folder}.")
     else:
-        typer.echo(f"Nothing of {stack.folder} was running.")
+        echo(f"Nothing of {stack.folder} was running.")
 
 
 def status(project: ProjectOption = HERE, folder: FolderOption = None, output: OutputOption = Output.text) -> int:
@@ -97,22 +98,22 @@ def status(project: ProjectOption = HERE, folder: FolderOption = None, output: O
     parts = stack.status()
     if output is Output.json:
         shown = [_as_dict(part) for part in parts]
-        typer.echo(json.dumps({"folder": str(stack.folder), "parts": shown}, indent=2))
+        echo(json.dumps({"folder": str(stack.folder), "parts": shown}, indent=2))
     elif parts:
-        typer.echo(_table(parts))
+        echo(_table(parts))
     else:
-        typer.echo(f"There is no local AWS in {stack.folder}. Start one: cloud-etl local up")
+        echo(f"There is no local AWS in {stack.folder}. Start one: cloud-etl local up")
     if parts and all(part.healthy for part in parts):
         return 0
     if parts and output is Output.text:
-        typer.echo("Start what is missing: cloud-etl local up")
+        echo("Start what is missing: cloud-etl local up")
     return TargetError.exit_code
 
 
 def _tell(*lines: str) -> None:
     """Tell a person; stdout is for the shell."""
     for line in lines:
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
 
 def _opened(project: Path, folder: Path | None) -> tuple[Path | None, LocalAws]:

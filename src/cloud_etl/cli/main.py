@@ -19,6 +19,7 @@ from cloud_etl.cli import (
     run_commands,
     submit_commands,
 )
+from cloud_etl.cli.output import echo
 from cloud_etl.errors import (
     CloudEtlError,
     ConfigError,
@@ -70,7 +71,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         import cloud_etl
 
-        typer.echo(f"cloud-etl {cloud_etl.__version__}")
+        echo(f"cloud-etl {cloud_etl.__version__}")
         raise typer.Exit
 
 
@@ -118,7 +119,7 @@ def _exit_code() -> int:
         return UsageError.exit_code
     # The command-line library makes this code of Ctrl-C without a word; a run under way has raised an error instead.
     if result == 128 + signal.SIGINT:
-        typer.echo("interrupted; no run was under way", err=True)
+        echo("interrupted; no run was under way", err=True)
     return result if isinstance(result, int) else 0
 
 
@@ -131,7 +132,7 @@ def _complain(exc: CloudEtlError | RunInterruptedError) -> None:
     redactor = Redactor(known_secrets)
     problems = exc.problems if isinstance(exc, ConfigError) else ()
     lines = [_redacted(problem, redactor) for problem in problems] or [redactor.text(str(exc))]
-    typer.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)
 
 
 def _redacted(problem: Problem, redactor: Redactor) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cloud_etl.monitoring.figures import UNKNOWN, number, plural, printable, size
+from cloud_etl.domain.printable import printable
+from cloud_etl.monitoring.figures import UNKNOWN, number, plural, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cloud_etl.monitoring.figures import number, plural, printable, seconds, shortened, size
+from cloud_etl.domain.printable import printable
+from cloud_etl.monitoring.figures import number, plural, seconds, shortened, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

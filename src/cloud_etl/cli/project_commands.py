@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cloud_etl.cli.options import HERE
+from cloud_etl.cli.output import echo
 from cloud_etl.errors import SourceError, UsageError
 
 # Tells a folder that the demo made, and may make anew, from one that holds somebody's work.
@@ -27,14 +28,14 @@ def init(
     written = write_example(EMPTY if empty else "retail", folder)
     where = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
     if empty:
-        typer.echo(f"Wrote {len(written)} files of an empty project to {folder.resolve()}. Now:")
-        typer.echo("  put CSV files into data/raw-data/my_data/, and their columns into pipelines/my_data.yaml")
-        typer.echo(f"  {where}cloud-etl validate      # checks the configuration, line by line")
-        typer.echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")
+        echo(f"Wrote {len(written)} files of an empty project to {folder.resolve()}. Now:")
+        echo("  put CSV files into data/raw-data/my_data/, and their columns into pipelines/my_data.yaml")
+        echo(f"  {where}cloud-etl validate      # checks the configuration, line by line")
+        echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")
         return
-    typer.echo(f"Wrote {len(written)} files of a project with dirty data to {folder.resolve()}. Now:")
-    typer.echo(f"  {where}cloud-etl plan --all    # what a run would do")
-    typer.echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")
+    echo(f"Wrote {len(written)} files of a project with dirty data to {folder.resolve()}. Now:")
+    echo(f"  {where}cloud-etl plan --all    # what a run would do")
+    echo(f"  {where}cloud-etl run --all     # from raw files to tables, every row accounted for")
 
 
 def demo(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cloud_etl.cli.options import HERE, EnvOption, Output, OutputOption, ProjectOption
+from cloud_etl.cli.output import echo
 
 if TYPE_CHECKING:
     from cloud_etl.pipeline.records import Records
@@ -33,9 +34,9 @@ def runs(
     records = _records(project, env)
     found = records.runs(limit)
     if output is Output.json:
-        typer.echo(reports.runs_json(found))
+        echo(reports.runs_json(found))
     else:
-        tables.show_runs(found, records.unreported(limit))
+        tables.show_runs(found, records.unreported(limit), records.unreadable(limit))
 
 
 def ledger(
@@ -51,7 +52,7 @@ def ledger(
     records = _records(project, env)
     found = records.run(run) if run else records.last_with_ledger()
     if output is Output.json:
-        typer.echo(reports.ledger_json(found))
+        echo(reports.ledger_json(found))
     else:
         tables.show_ledgers(found)
 

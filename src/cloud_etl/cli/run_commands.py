@@ -18,6 +18,7 @@ from cloud_etl.cli.options import (
     PipelinesArgument,
     ProjectOption,
 )
+from cloud_etl.cli.output import echo
 from cloud_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def plan(
     opened.validate(imports=True)
     made = opened.plan(chosen_pipelines(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
     if output is Output.json:
-        typer.echo(plan_json(made))
+        echo(plan_json(made))
     else:
         tables.show_plan(made)
     return made.exit_code

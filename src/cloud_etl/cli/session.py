@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from cloud_etl.cli import tables
+from cloud_etl.cli.output import echo
 from cloud_etl.cli.progress import TerminalProgress
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import LogTargets
@@ -55,7 +54,7 @@ class Session:
         if self._quiet:
             _name_failures(report)
         if self._as_json:
-            typer.echo(reports.to_json(report))
+            echo(reports.to_json(report))
         elif not self._quiet:
             tables.show_run(report, self._project.records().report_path(report))
         return report
@@ -65,4 +64,4 @@ def _name_failures(report: RunReport) -> None:
     """Say why a quiet run failed: an exit code alone is nothing to act on."""
     for one in report.pipelines:
         if one.exit_code:
-            typer.echo(f"error: {one.pipeline}: {one.error}", err=True)
+            echo(f"error: {one.pipeline}: {one.error}", err=True)

@@ -13,6 +13,7 @@ import typer
 
 from cloud_etl import interrupts
 from cloud_etl.cli.options import HERE, EnvOption, Output, OutputOption, PipelinesArgument, ProjectOption
+from cloud_etl.cli.output import echo
 from cloud_etl.cli.run_commands import AllOption, DateOption, chosen_pipelines
 from cloud_etl.errors import UsageError
 
@@ -124,10 +125,10 @@ def _show_started(submission: Submission, run: SubmittedRun, project: Project, *
     follow = f"cloud-etl submit --follow {run.run_id} --env {project.loaded.environment_name}"
     if as_json:
         facts = {"run_id": run.run_id, "job_id": run.job_id, "place": submission.submitter.place, "follow": follow}
-        typer.echo(json.dumps(facts, indent=2))
+        echo(json.dumps(facts, indent=2))
     else:
-        typer.echo(f"Run {run.run_id} was started as job run {run.job_id} in {submission.submitter.place}.")
-        typer.echo(f"Follow it with: {follow}")
+        echo(f"Run {run.run_id} was started as job run {run.job_id} in {submission.submitter.place}.")
+        echo(f"Follow it with: {follow}")
 
 
 def _show_report(submission: Submission, report: RunReport, *, as_json: bool) -> None:
@@ -136,7 +137,7 @@ def _show_report(submission: Submission, report: RunReport, *, as_json: bool) ->
     from cloud_etl.pipeline.records import Records
 
     if as_json:
-        typer.echo(reports.to_json(report))
+        echo(reports.to_json(report))
     else:
         tables.show_run(report, Records(submission.store).report_path(report))
 
@@ -146,8 +147,8 @@ def _pack(project: Project, names: tuple[str, ...], folder: Path, *, as_json: bo
 
     packs = write_packs(project.loaded, names, folder)
     if as_json:
-        typer.echo(json.dumps({"files": [str(path) for path in packs.files], "arguments": packs.arguments}, indent=2))
+        echo(json.dumps({"files": [str(path) for path in packs.files], "arguments": packs.arguments}, indent=2))
     else:
         for path in packs.files:
-            typer.echo(str(path))
-        typer.echo(f"Arguments of {packs.files[0].name}: {' '.join(packs.arguments)}")
+            echo(str(path))
+        echo(f"Arguments of {packs.files[0].name}: {' '.join(packs.arguments)}")

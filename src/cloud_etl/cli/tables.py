@@ -9,9 +9,10 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cloud_etl.domain.printable import printable
 from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import grouped
-from cloud_etl.monitoring.figures import number, percent, plural, printable
+from cloud_etl.monitoring.figures import number, percent, plural
 from cloud_etl.monitoring.funnel import funnel, step_lines
 from cloud_etl.monitoring.reasons import checks_passed, file_notes, reject_reasons, replaced_groups
 from cloud_etl.monitoring.verdict import pipeline_verdict, run_verdict
@@ -40,17 +41,17 @@ _STYLES = {"good": "green", "warn": "yellow", "bad": "red", "idle": "dim"}
 
 def stdout_console() -> Console:
     """The console of results; as wide as the lines where neither a terminal nor COLUMNS says how wide it is."""
-    from rich.console import Console
+    from cloud_etl.monitoring.console import PlainConsole
 
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_COLUMNS
-    return Console(highlight=False, markup=False, emoji=False, width=width)
+    return PlainConsole(width=width)
 
 
 def stderr_console() -> Console:
     """The console of progress and log."""
-    from rich.console import Console
+    from cloud_etl.monitoring.console import PlainConsole
 
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return PlainConsole(stderr=True)
 
 
 def show_run(report: RunReport, report_path: str) -> None:
@@ -58,11 +59,14 @@ def show_run(report: RunReport, report_path: str) -> None:
     _print(run_summary(report, report_path))
 
 
-def show_runs(found: Sequence[RunReport], unreported: Sequence[str] = ()) -> None:
-    """Print the list of runs, and those that were killed or are still under way."""
+def show_runs(found: Sequence[RunReport], unreported: Sequence[str] = (), unreadable: Sequence[str] = ()) -> None:
+    """Print the list of runs, those that were killed or are still under way, and those whose report is damaged."""
     _print_or_say(runs_table(found) if found else None, "No run has left a report yet.")
     if unreported:
         _print(_styled(f"Without a report, so killed or still under way: {', '.join(unreported)}", "dim"))
+    if unreadable:
+        said = "With a report that is damaged, or of another version"
+        _print(_styled(f"{said}: {', '.join(unreadable)}; cloud-etl ledger RUN says what is wrong", "dim"))
 
 
 def show_ledgers(report: RunReport) -> None:
@@ -416,6 +420,6 @@ def _print_or_say(renderable: RenderableType | None, otherwise: str) -> None:
 
 
 def _print_json(items: Iterable[object]) -> None:
-    from cloud_etl.monitoring.dataclass_json import encode
+    from cloud_etl.domain.dataclass_json import encode
 
     sys.stdout.write(json.dumps([encode(item) for item in items], indent=2) + "\n")

@@ -63,7 +63,7 @@ def read_state(folder: Path) -> State | None:
         return State(parts=parts, **data)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise TargetError(
             f"{path} is damaged, or was written by another version. Nothing was started or stopped. "
             "Stop what still runs by hand, then delete the file: the data beside it stays."

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-_CONTROLS |= {
-    code: f"\\u{code:04x}"
-    for code in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000))
-}
+import math
+
 UNKNOWN = "unknown"
 NONE = "–"  # noqa: RUF001 - an en dash is what a table cell without a figure holds
 
@@ -42,6 +39,8 @@ def size(size_bytes: int) -> str:
 
 def seconds(value: float) -> str:
     """`0.42 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`."""
+    if not math.isfinite(value):
+        return UNKNOWN
     if value < 9.995:
         return f"{value:.2f} s"
     if value < 59.95:
@@ -63,8 +62,3 @@ def shortened(text: str, length: int) -> str:
         return text
     head = (length - 1) // 2
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
-
-
-def printable(text: str) -> str:
-    """The text with control characters and direction marks spelled out, so that data cannot steer a screen."""
-    return text.translate(_CONTROLS)

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cloud_etl.monitoring.figures import printable
+from cloud_etl.domain.printable import printable
 
 if TYPE_CHECKING:
     from cloud_etl.monitoring.redaction import Redactor

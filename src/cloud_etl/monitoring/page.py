@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cloud_etl.domain.ledger import FileCount
+from cloud_etl.domain.printable import printable
 from cloud_etl.domain.quality import ColumnProfile
 from cloud_etl.domain.run import PipelineReport, RunReport, SkippedFile
 from cloud_etl.monitoring import figures
@@ -135,7 +136,7 @@ def _environment() -> Environment:
 
 def _shown(value: object) -> object:
     """Texts of the data with their control characters spelled out; what the templates made stays as it is."""
-    return "\n".join(map(figures.printable, value.split("\n"))) if type(value) is str else value
+    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
 
 
 def _section(number: int, report: PipelineReport) -> Section:

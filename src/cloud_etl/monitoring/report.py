@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from cloud_etl.domain.dataclass_json import decode, encode, parsed
 from cloud_etl.domain.ledger import DROPPED, RowLedger
 from cloud_etl.domain.run import RunReport
-from cloud_etl.monitoring.dataclass_json import decode, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,10 +37,12 @@ def from_json(text: str | bytes) -> RunReport:
     Raises:
         ValueError: it is no run report, or of a later version than this program knows.
     """
-    body = json.loads(text)
+    body = parsed(text)
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
-        raise ValueError(f"this is no run report of schema version {SCHEMA_VERSION}: schema_version is {version!r}")
+        raise ValueError(
+            f"this is no run report of schema version {SCHEMA_VERSION}: schema_version is {str(version)[:20]!r}"
+        )
     return cast("RunReport", decode(RunReport, body))
 
 
@@ -62,7 +64,7 @@ def ledger_json(report: RunReport) -> str:
 def to_line(report: RunReport) -> bytes:
     """The report of a run that had nothing to do as one line; of the files left aside only those that are a fault."""
     pipelines = tuple(replace(one, skipped=one.unread, phases=()) for one in report.pipelines)
-    return json.dumps(json.loads(to_json(replace(report, pipelines=pipelines))), ensure_ascii=False).encode()
+    return json.dumps(json.loads(to_json(replace(report, pipelines=pipelines)))).encode()
 
 
 def runs_json(found: Iterable[RunReport]) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.hints import did_you_mean
-from cloud_etl.errors import ObjectMissingError, UsageError
+from cloud_etl.errors import ObjectMissingError, SourceError, UsageError
 from cloud_etl.monitoring import report as reports
-from cloud_etl.pipeline.history import run_reports
+from cloud_etl.pipeline.history import REPORT, read_report, run_reports
 from cloud_etl.quality import quarantine
-from cloud_etl.state.journal import Journal, idle_runs, list_runs
+from cloud_etl.state.journal import idle_runs, list_runs
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunReport
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from cloud_etl.storage.object_store import ObjectStore
 
 QUARANTINE = "quarantine"
-_REPORT = "report.json"
 # Runs looked through for one that took files.
 LOOKED_AT = 200
 
@@ -43,12 +42,24 @@ class Records:
 
     def idle(self) -> tuple[RunReport, ...]:
         """Reports of the last runs that had nothing to do, the newest first."""
-        return tuple(reports.from_json(line) for line in idle_runs(self._store).values())
+        return tuple(idle for line in idle_runs(self._store).values() if (idle := _idle(line)) is not None)
+
+    def unreadable(self, limit: int = 20) -> tuple[str, ...]:
+        """Ids among the last runs whose report is damaged, or of another version."""
+        found = []
+        for run_id in list_runs(self._store, limit):
+            try:
+                read_report(self._store, run_id)
+            except ObjectMissingError:
+                continue
+            except SourceError:
+                found.append(run_id)
+        return tuple(found)
 
     def unreported(self, limit: int = 20) -> tuple[str, ...]:
         """Ids among the last runs that left no report: they were killed, or are still under way."""
         return tuple(
-            run_id for run_id in list_runs(self._store, limit) if not self._store.exists(f"runs/{run_id}/{_REPORT}")
+            run_id for run_id in list_runs(self._store, limit) if not self._store.exists(f"runs/{run_id}/{REPORT}")
         )
 
     def last_with_ledger(self) -> RunReport:
@@ -66,12 +77,13 @@ class Records:
 
         Raises:
             UsageError: there is no such run, several begin so, or it left no report.
+            SourceError: its report is damaged, or of another version.
         """
         known = self.resolve(run_id)
-        if (line := idle_runs(self._store).get(known)) is not None:
-            return reports.from_json(line)
+        if (line := idle_runs(self._store).get(known)) is not None and (idle := _idle(line)) is not None:
+            return idle
         try:
-            return reports.from_json(Journal(self._store, known).read(_REPORT).decode())
+            return read_report(self._store, known)
         except ObjectMissingError:
             raise UsageError(
                 f"run {known} has left no report: it was killed, or is still under way. What it did not load "
@@ -110,8 +122,8 @@ class Records:
     def _outcomes(self, run_id: str) -> dict[str, bool]:
         """Whether a run loaded, by pipeline; empty where it has no report."""
         try:
-            report = reports.from_json(Journal(self._store, run_id).read(_REPORT).decode())
-        except (ObjectMissingError, ValueError):
+            report = read_report(self._store, run_id)
+        except SourceError:
             return {}
         return {one.pipeline: one.outcome == "loaded" for one in report.pipelines}
 
@@ -137,3 +149,11 @@ class Records:
                     self._store.download(self._store.ref(info), path)
                 paths.append(path)
             yield paths
+
+
+def _idle(line: bytes) -> RunReport | None:
+    """A line of the index of runs that had nothing to do; None where it is damaged."""
+    try:
+        return reports.from_json(line)
+    except ValueError:
+        return None

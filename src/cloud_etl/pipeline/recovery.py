@@ -69,7 +69,10 @@ def _recovered(run_id: str, store: ObjectStore, loaded: Sequence[LoadedBatch]) -
     for entry in Journal(store, run_id).entries():
         # Each note of a pipeline holds what was known by then; the last one holds most.
         if (told := entry.payload.get("report")) is not None:
-            noted[entry.pipeline] = reports.from_json(json.dumps(told))
+            try:
+                noted[entry.pipeline] = reports.from_json(json.dumps(told))
+            except ValueError as exc:
+                log.warning("journal.unreadable", run=run_id, pipeline=entry.pipeline, error=str(exc))
     if not noted:
         return None
     last = list(noted.values())[-1]

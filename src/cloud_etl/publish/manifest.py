@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from cloud_etl.domain.dataclass_json import decode, parsed
 from cloud_etl.domain.run import Publication, PublishedFile
 from cloud_etl.domain.schema import Column, ColumnType, Schema
-from cloud_etl.errors import ObjectMissingError, SourceError
+from cloud_etl.errors import ObjectMissingError, SourceError, UnsafeKeyError
 from cloud_etl.publish import layout
 from cloud_etl.storage.store_path import StorePath
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.files import FileRef
     from cloud_etl.storage.object_store import ObjectInfo, ObjectStore
 
+T = TypeVar("T")
 FORMAT_VERSION = 1
 # uri, etag, version, size in bytes
 Source = tuple[str, str | None, str | None, int]
@@ -102,20 +104,26 @@ def read_manifest(store: ObjectStore, key: str) -> Publication:
     """
     data = store.read(key)
     try:
-        document = json.loads(data)
+        document = _document(data)
         ours = document["cloud_etl"]
         columns = (
             Column(column["name"], ColumnType.parse(column["type"]), column["nullable"]) for column in ours["schema"]
         )
         files = tuple(
-            PublishedFile(entry["url"], entry["meta"]["content_length"], entry["meta"]["record_count"], partition)
+            _published(entry, partition)
             for entry, partition in zip(document["entries"], ours["partitions"], strict=True)
         )
         paths = tuple(path for file in files if (path := store.local_path(key_of(store, file))) is not None)
         publication = Publication(
-            ours["output"], store.uri(key), Schema(tuple(columns)), files, ours["rows"], ours["aggregated"], paths
+            _of(str, ours["output"]),
+            store.uri(key),
+            Schema(tuple(columns)),
+            files,
+            _of(int, ours["rows"]),
+            _of(bool, ours["aggregated"]),
+            paths,
         )
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, UnsafeKeyError) as exc:
         raise SourceError(
             f"{store.uri(key)} is no manifest of cloud-etl (format {FORMAT_VERSION}). "
             "Remove its folder, or read it with the version that wrote it."
@@ -140,11 +148,30 @@ class Claimed:
 def claimed(store: ObjectStore, key: str) -> Claimed | None:
     """Who published what a manifest describes; None where there is none, or it is none of ours."""
     try:
-        ours = json.loads(store.read(key))["cloud_etl"]
+        ours = _document(store.read(key))["cloud_etl"]
         files = frozenset((file["uri"], file["etag"], file["version"], file["size_bytes"]) for file in ours["files"])
-        return Claimed(ours["pipeline"], ours.get("fence", 0), files)
-    except (ObjectMissingError, ValueError, KeyError, TypeError):
+        return Claimed(_of(str, ours["pipeline"]), _of(int, ours.get("fence", 0)), files)
+    except (ObjectMissingError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _document(data: bytes) -> dict[str, Any]:
+    found = parsed(data)
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def _of(kind: type[T], value: object) -> T:
+    return cast("T", decode(kind, value))
+
+
+def _published(entry: dict[str, Any], partition: object) -> PublishedFile:
+    found = {
+        "uri": entry["url"], "content_length": entry["meta"]["content_length"],
+        "rows": entry["meta"]["record_count"], "partition": partition,
+    }  # fmt: skip
+    return _of(PublishedFile, found)
 
 
 def fetch(store: ObjectStore, publication: Publication, folder: Path) -> Publication:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from cloud_etl.domain.dataclass_json import decode, parsed
 from cloud_etl.errors import ObjectChangedError, ObjectExistsError, ObjectMissingError, TemporaryError
 
 if TYPE_CHECKING:
@@ -77,8 +78,11 @@ def idle_runs(store: ObjectStore) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with suppress(ObjectMissingError):
         for line in reversed(store.read(IDLE_RUNS).splitlines()):
-            with suppress(ValueError, KeyError, TypeError):
-                found[str(json.loads(line)["run_id"])] = line
+            with suppress(ValueError):
+                note = parsed(line)
+                run_id = note.get("run_id") if isinstance(note, dict) else None
+                if isinstance(run_id, str) and RUN_ID.fullmatch(run_id):
+                    found[run_id] = line
     return found
 
 
@@ -119,14 +123,15 @@ class Journal:
                         return
 
     def entries(self) -> tuple[JournalEntry, ...]:
-        """The finished steps, in the order in which they ended."""
+        """The finished steps, in the order in which they ended; what is damaged is left out."""
         found = []
         for info in self._store.list(self._key("journal")):
             name = _ENTRY.fullmatch(info.key.rpartition("/")[2])
             if name is not None and info.refused is None:
-                entry = json.loads(self._store.read(info.key))
-                at = datetime.fromisoformat(entry["recorded_at"])
-                found.append(JournalEntry(int(name[1]), entry["pipeline"], entry["step"], at, entry["payload"]))
+                with suppress(ValueError):
+                    entry = parsed(self._store.read(info.key))
+                    numbered = {**entry, "sequence": int(name[1][:9])} if isinstance(entry, dict) else entry
+                    found.append(cast("JournalEntry", decode(JournalEntry, numbered)))
         return tuple(sorted(found, key=lambda entry: (entry.recorded_at, entry.sequence, entry.pipeline)))
 
     def write_report(self, name: str, data: bytes) -> None:

@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
+from cloud_etl.domain.dataclass_json import decode, parsed
+from cloud_etl.domain.printable import printable
 from cloud_etl.errors import (
     CloudEtlError,
     LeaseHeldError,
@@ -30,6 +32,8 @@ TTL_SECONDS = 120.0
 # Renewed three times before it would expire: two renewals in a row may fail.
 _RENEWALS_PER_TTL = 3
 _CLOSE_SECONDS = 5.0
+# It follows the clock in milliseconds; one that is far ahead was not written by a run, and leaves no room above it.
+_MOST_FENCE = 1 << 60
 
 
 def _utc_now() -> datetime:
@@ -189,9 +193,9 @@ class Lease:
             return LeaseHeldError(f"the lease of {self._pipeline} was overwritten by something unknown. Run again.")
         until = f"{holder.expires_at:%Y-%m-%d %H:%M:%S} UTC"
         return LeaseHeldError(
-            f"{self._pipeline} is being run by {holder.run_id} (host {holder.host}, process {holder.pid}) since "
-            f"{holder.since:%Y-%m-%d %H:%M:%S} UTC. Run {self._run_id} committed nothing. Wait until that run ends; "
-            f"should it have died, its lease ends by itself at {until}."
+            f"{self._pipeline} is being run by {printable(holder.run_id)} (host {printable(holder.host)}, process "
+            f"{holder.pid}) since {holder.since:%Y-%m-%d %H:%M:%S} UTC. Run {self._run_id} committed nothing. "
+            f"Wait until that run ends; should it have died, its lease ends by itself at {until}."
         )
 
     def _keep_renewing(self) -> None:
@@ -219,11 +223,7 @@ def _to_json(holder: Holder) -> bytes:
 
 def _from_json(data: bytes) -> Holder | None:
     try:
-        fields = json.loads(data)
-        for name in ("since", "expires_at"):
-            fields[name] = datetime.fromisoformat(fields[name])
-        unsettled = fields.pop("unsettled", ())
-        lost = (Lost(one["run_id"], datetime.fromisoformat(one["at"]), one["is_dead"]) for one in unsettled)
-        return Holder(**fields, unsettled=tuple(lost))
-    except (ValueError, TypeError, KeyError):
+        holder = cast("Holder", decode(Holder, parsed(data)))
+    except ValueError:
         return None
+    return holder if 0 <= holder.fence < _MOST_FENCE else None

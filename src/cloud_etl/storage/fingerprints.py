@@ -109,7 +109,7 @@ def _sha256(descriptor: int) -> str:
 
 def _read(file: Path | None) -> dict[str, tuple[Signature, str]]:
     # The file is a cache: one that is missing, cut or from another version costs a second reading, no more.
-    with suppress(OSError, ValueError, TypeError, AttributeError, IndexError):
+    with suppress(OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
         if file is not None:
             entries = json.loads(file.read_text())
             return {path: ((at[0], at[1], at[2], at[3]), str(etag)) for path, (at, etag) in entries.items()}

@@ -36,6 +36,8 @@ def is_gone(space: str | None, pid: int, tick: int | None) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
+    except OverflowError:
+        return False  # No process has such an id: nothing is known of the one that is meant.
     except PermissionError:
         return False  # Somebody else's process of that id: alive, and not ours to look at.
     # A pid is used again; one that was started at another tick is another process.

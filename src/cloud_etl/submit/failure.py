@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cloud_etl.config.secrets import known_secrets
+from cloud_etl.domain.dataclass_json import decode, parsed
 from cloud_etl.errors import (
     CloudEtlError,
     DataRefusedError,
@@ -43,8 +44,13 @@ def read_failure(store: ObjectStore, run_id: str) -> CloudEtlError | RunInterrup
     data = read_if_there(store, _key(run_id))
     if data is None:
         return None
-    body = json.loads(data)
-    code, text = int(body["exit_code"]), f"{body['error']} (run {run_id}, in its job)"
+    try:
+        body = parsed(data)
+        told = body if isinstance(body, dict) else {}
+        code, said = cast("int", decode(int, told.get("exit_code"))), decode(str, told.get("error"))
+    except ValueError as exc:
+        return CloudEtlError(f"the job failed, and its last words cannot be read: {exc} (run {run_id}, in its job)")
+    text = f"{said} (run {run_id}, in its job)"
     if code > 128:
         return RunInterruptedError(text, code - 128)
     return next((one for one in _CLASSES if one.exit_code == code), CloudEtlError)(text)

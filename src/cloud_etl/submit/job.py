@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cloud_etl
 from cloud_etl import interrupts
+from cloud_etl.domain.printable import laid_out
 from cloud_etl.errors import CloudEtlError, RunInterruptedError, UsageError, exit_code_of
 from cloud_etl.submit.failure import described, write_failure
 
@@ -52,12 +53,11 @@ def _run_job(argv: Sequence[str]) -> int:
 
 
 def _run(project: Project, chosen: argparse.Namespace) -> int:
-    from rich.console import Console
-
+    from cloud_etl.monitoring.console import PlainConsole
     from cloud_etl.monitoring.logger import LogTargets
 
     # The service keeps what goes to stderr; a file in the job's folder would be lost with it.
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console = PlainConsole(stderr=True)
     report = project.run(
         chosen.pipelines, run_date=chosen.date, run_id=chosen.run_id, log=LogTargets(console=console, file=False)
     )
@@ -83,7 +83,7 @@ def _check_version(wanted: str | None) -> None:
 
 def _leave(project: Project | None, run_id: str, error: BaseException) -> None:
     """Tell whoever follows why there is no report; where the store is the reason, the log must do."""
-    print(f"error: {described(error)}", file=sys.stderr)  # noqa: T201 - the driver's log takes it
+    print(laid_out(f"error: {described(error)}"), file=sys.stderr)  # noqa: T201 - the driver's log takes it
     if project is None:
         return
     from cloud_etl.pipeline.wiring import open_store

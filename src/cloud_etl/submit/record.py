@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from cloud_etl.domain.dataclass_json import decode, parsed
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import UsageError
 from cloud_etl.submit.port import JobRequest
@@ -46,19 +47,23 @@ class SubmittedRun:
         """A run that was submitted before.
 
         Raises:
-            UsageError: none of that id was, or a later version of cloud-etl did it.
+            UsageError: none of that id was, or its record is damaged, or of another version.
         """
         data = read_if_there(store, _key(run_id))
         if data is None:
             hint = did_you_mean(run_id, store.folders(f"{FOLDER}/runs"))
             raise UsageError(f"no run {run_id!r} was submitted in this environment{hint}")
-        body = json.loads(data)
-        if body.pop("schema_version", None) != _SCHEMA_VERSION:
+        try:
+            body = parsed(data)
+            version = body.pop("schema_version", None) if isinstance(body, dict) else None
+            if version != _SCHEMA_VERSION:
+                raise ValueError("it was written by another version of cloud-etl")
+            return cast("SubmittedRun", decode(SubmittedRun, body))
+        except ValueError as exc:
             raise UsageError(
-                f"run {run_id} was submitted by another version of cloud-etl. Follow it with that version."
-            )
-        request = JobRequest(**{**body["request"], **_tuples(body["request"])})
-        return SubmittedRun(body["backend"], request, body["job_id"])
+                f"what is known of run {run_id} cannot be read: {exc}. Follow it with the version that submitted it, "
+                f"or look at its job; the record is {store.uri(_key(run_id))}."
+            ) from exc
 
 
 def how_to_follow(run: SubmittedRun) -> str:
@@ -75,10 +80,6 @@ def read_if_there(store: ObjectStore, key: str) -> bytes | None:
     """
     there = any(info.key == key for info in store.list(key.rpartition("/")[0]))
     return store.read(key) if there else None
-
-
-def _tuples(request: dict[str, object]) -> dict[str, tuple[object, ...]]:
-    return {name: tuple(value) for name, value in request.items() if isinstance(value, list)}
 
 
 def _key(run_id: str) -> str:

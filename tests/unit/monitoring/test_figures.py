@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cloud_etl.domain.ledger import Equation
+from cloud_etl.domain.printable import printable
 from cloud_etl.monitoring import figures
 from cloud_etl.monitoring.equations import grouped
 
@@ -51,7 +52,7 @@ def test_a_long_name_keeps_both_ends() -> None:
 
 
 def test_control_characters_are_spelled_out() -> None:
-    assert figures.printable("a\x1b[2J\u202eb\n") == "a\\x1b[2J\\u202eb\\x0a"
+    assert printable("a\x1b[2J\u202eb\n") == "a\\x1b[2J\\u202eb\\x0a"
 
 
 def test_many_equations_fold_into_their_sum_and_failures_stay() -> None:

@@ -264,10 +264,25 @@ def test_a_few_tiny_files_stay_as_they_are(world):
     assert len(world.publish(world.frame(*(({}, table(number)) for number in range(32)))).files) == 32
 
 
-def test_a_manifest_of_another_kind_is_refused(world):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"entries": []}', b"", b"[]", b"1", b"[" * 100_000, b"\xff", b'{"cloud_etl": []}',
+        b'{"cloud_etl": {"schema": 1}}',
+        b'{"entries": [{"url": 1, "meta": {"content_length": 1, "record_count": 1}}], "cloud_etl": {"schema": [],'
+        b' "partitions": [{}], "output": "o", "rows": 1, "aggregated": false}}',
+        b'{"entries": [{"url": "file:///../../x", "meta": {"content_length": 1, "record_count": "1"}}], "cloud_etl": '
+        b'{"schema": [], "partitions": [{}], "output": "o", "rows": 1, "aggregated": false}}',
+        b'{"entries": [], "cloud_etl": {"schema": [], "partitions": [], "output": "o", "rows": "x", '
+        b'"aggregated": false}}',
+        b'{"entries": [], "cloud_etl": {"pipeline": "sales", "files": [], "fence": "x"}}',
+    ],
+)  # fmt: skip
+def test_a_manifest_of_another_kind_is_refused(world, data):
     from cloud_etl.errors import SourceError
 
-    world.store.write(f"{FOLDER}/manifest.json", b'{"entries": []}')
+    world.store.write(f"{FOLDER}/manifest.json", data)
+    assert manifest.claimed(world.store, f"{FOLDER}/manifest.json") is None
     with pytest.raises(SourceError, match="is no manifest of cloud-etl"):
         manifest.latest(world.store, "sales")
 

@@ -113,8 +113,27 @@ def test_runs_without_work_leave_lines_and_nothing_to_prune_by(store):
 
 
 def test_lines_of_the_index_that_cannot_be_read_are_left_out(store):
-    store.write("runs/idle.jsonl", b'{"run_id": "a"}\n{"run\n[]\n{}\n')
-    assert list(idle_runs(store)) == ["a"]
+    (run_id,) = run_ids(1)
+    deep = b"[" * 100_000
+    lines = [
+        b'{"run_id": "%b"}' % run_id.encode(),
+        b'{"run',
+        b"[]",
+        b"{}",
+        b'{"run_id": "../x"}',
+        b'{"run_id": []}',
+        deep,
+    ]
+    store.write("runs/idle.jsonl", b"\n".join(lines))
+    assert list(idle_runs(store)) == [run_id]
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"pipeline": 1}', b"[" * 100_000, b"\xff", b'{"recorded_at": "x"}'])
+def test_entries_of_the_journal_that_cannot_be_read_are_left_out(store, data):
+    journal = Journal(store, "run")
+    journal.record("sales", "extract", {"n": 1})
+    store.write("runs/run/journal/0002-sales-load.json", data)
+    assert [(entry.step, entry.payload) for entry in journal.entries()] == [("extract", {"n": 1})]
 
 
 def test_the_ledgers_of_pruned_runs_are_kept(store):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -296,3 +297,39 @@ def test_a_store_that_is_away_does_not_hide_the_error_of_the_run(tmp_path, clock
         with pytest.raises(TemporaryError):
             first.check()
         _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pid": "1"}, {"fence": "x"}, {"fence": 1 << 62}, {"fence": -1}, {"expires_at": "2026-01-01T00:00:00"},
+        {"since": None},
+        {"unsettled": [1]}, {"unsettled": {}}, {"run_id": None}, {"expires_at": 10**400}, {"start_tick": 1.5},
+    ],
+)  # fmt: skip
+def test_a_damaged_lease_is_told_and_left(store, change):
+    with Lease(store, "sales", "run-1"):
+        pass
+    whole = json.loads(store.read("leases/sales.json"))
+    for data in (
+        json.dumps({**whole, **change}).encode(),
+        b"[" * 100_000,
+        b"\xff",
+        store.read("leases/sales.json")[:-9],
+    ):
+        store.write("leases/sales.json", data)
+        with (
+            pytest.raises(TargetError, match="is not a lease that this version can read"),
+            Lease(store, "sales", "run-2"),
+        ):
+            pass
+        assert store.read("leases/sales.json") == data
+
+
+@pytest.mark.parametrize("pid", [2**40, -1, 0])
+def test_a_lease_of_a_process_that_cannot_be_lasts_until_it_ends(store, pid):
+    with Lease(store, "sales", "run-1"):
+        data = {**json.loads(store.read("leases/sales.json")), "pid": pid}
+        store.write("leases/sales.json", json.dumps(data).encode())
+        with contextlib.suppress(LeaseHeldError), Lease(store, "sales", "run-2"):
+            pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import math
 import types
 import typing
@@ -14,9 +15,33 @@ from pathlib import Path
 
 # A JSON value; `object` in the containers keeps callers from casting at each level.
 JsonValue = str | int | float | bool | None | list[object] | dict[str, object]
+_MOST = 1 << 63
+# Beyond them, a time in another zone has no year.
+_YEARS = range(2, 9999)
+
+
+def parsed(data: str | bytes) -> object:
+    """The JSON value of a file that may be damaged.
+
+    Raises:
+        ValueError: it is no JSON, no UTF-8, or nested deeper than anything that was written.
+    """
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or found.year not in _YEARS:
+        raise ValueError("a time without a zone, or of no year of ours, found where a datetime belongs")
+    return found
+
+
 _BY_TEXT: dict[object, typing.Callable[[str], object]] = {
     date: date.fromisoformat,
-    datetime: datetime.fromisoformat,
+    datetime: _moment,
     Path: Path,
 }
 
@@ -60,7 +85,7 @@ def decode(kind: object, value: object) -> object:
         return None if value is None else decode(next(one for one in arguments if one is not type(None)), value)
     if origin is typing.Literal:
         if value not in arguments:
-            raise ValueError(f"{value!r} is none of {', '.join(map(str, arguments))}")
+            raise ValueError(f"{type(value).__name__} found that is none of {', '.join(map(str, arguments))}")
         return value
     if origin is tuple and isinstance(value, list):
         return tuple(decode(arguments[0], item) for item in value)
@@ -92,10 +117,17 @@ def _hints(kind: type) -> Mapping[str, object]:
 
 
 def _plain(kind: object, value: object) -> object:
+    if kind is object:
+        return value
     if isinstance(value, str) and kind in _BY_TEXT:
         return _BY_TEXT[kind](value)
     if kind is float and isinstance(value, str | int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError("a number found that is too large for a float") from None
+    if kind is int and type(value) is int and not -_MOST <= value < _MOST:
+        raise ValueError("a number found that is too large for an int")
     if isinstance(kind, type) and type(value) is kind:
         return value
     raise ValueError(f"{type(value).__name__} found where {getattr(kind, '__name__', kind)} belongs")
