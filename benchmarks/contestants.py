@@ -67,7 +67,7 @@ def _phases(folder: Path) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for pipeline in json.loads(reports[-1].read_text())["pipelines"]:
         for phase in pipeline["phases"]:
-            found[phase["phase"]] = (phase["wall_seconds"], phase["cpu_seconds"])
+            found[phase["phase"]] = (phase["wall_seconds"], phase["cpu_seconds"] or 0.0)
     return found
 
 

@@ -43,6 +43,7 @@ class _State:
         self.seen = 0
         self.words: Callable[[], str] | None = None
         self.is_over = False
+        self.is_passed_on = False
         self.woken = threading.Event()
         self.stops: list[Callable[[], None]] = []
         self.stopping = threading.Lock()
@@ -107,6 +108,22 @@ def ended_in_order(last_words: Callable[[], str]) -> Iterator[None]:
     finally:
         _state.words = outer
         _state.is_over = outer is None
+        if _state.is_passed_on and outer is None:
+            # The process of the host program goes on, and with it runs that come later.
+            _state.is_passed_on, _state.number = False, None
+            _state.woken.clear()
+
+
+def pass_on(number: int = signal.SIGINT) -> None:
+    """Ask the work of all threads to end, as a signal does.
+
+    For a thread that waits for others in a host program, whose own handler has just raised KeyboardInterrupt in it. It
+    holds until the work that is `ended_in_order` is over.
+    """
+    if _state.number is None:
+        _state.is_passed_on, _state.number = True, number
+        _state.woken.set()
+        _stop_all(_state)
 
 
 @contextlib.contextmanager

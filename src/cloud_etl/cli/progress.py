@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,13 +15,15 @@ from cloud_etl.domain.printable import printable
 from cloud_etl.monitoring.figures import number, plural, seconds, shortened, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
     from rich.text import Text
 
+    from cloud_etl.domain.progress import Progress
     from cloud_etl.domain.run import Phase
 
 MOST_BARS = 6
@@ -102,8 +104,86 @@ class PhaseState:
     samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
 
 
-class TerminalProgress:
-    """A `Progress` that draws itself; where it is off, each method returns at once.
+class Lane:
+    """The progress of one pipeline: a `Progress` that notes what it is told, for the terminal to draw.
+
+    Attributes:
+        state: the phase under way; read with the lock held.
+    """
+
+    def __init__(self, clock: Callable[[], float], say: Callable[[Text], None], *, enabled: bool) -> None:
+        """Store the clock, and what prints a line above the drawing; where it is off, each method returns at once."""
+        self._on = enabled
+        self._clock = clock
+        self._say = say
+        self.lock = threading.Lock()
+        self.state: PhaseState | None = None
+
+    def of(self, pipeline: str) -> AbstractContextManager[Progress]:
+        """It is that of a pipeline already."""
+        return nullcontext(self)
+
+    def phase(self, pipeline: str, phase: Phase) -> None:
+        """A pipeline enters a phase; the one before becomes a line above."""
+        if self._on:
+            self.end()
+            with self.lock:
+                self.state = PhaseState(pipeline, phase, self._clock())
+
+    def files(self, count: int, size_bytes: int) -> None:
+        """The phase will go through that many files; a second pass over them begins from zero."""
+        with self.lock:
+            if (state := self.state) is not None:
+                state.files, state.size_bytes = count, size_bytes
+                state.done.clear()
+                state.under_way.clear()
+
+    def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
+        """A file is that far."""
+        with self.lock:
+            if (state := self.state) is None:
+                return
+            if (more := rows - state.rows_by_file.get(key, 0)) != 0:
+                state.rows, state.told = state.rows + more, self._clock()
+            state.rows_by_file[key] = rows
+            if done_bytes >= size_bytes:
+                state.under_way.pop(key, None)
+                state.done.add(key)
+            elif key not in state.done:
+                state.under_way[key] = FileState(key, done_bytes, size_bytes, rows)
+
+    def writes(self, paths: Sequence[Path]) -> None:
+        """The phase writes there; the drawing looks now and then how much it is."""
+        if self._on:
+            written = Written.since(paths, self._clock())
+            with self.lock:
+                if self.state is not None:
+                    self.state.written = written
+
+    def tables(self, done: int, count: int) -> None:
+        """So many tables are done."""
+        with self.lock:
+            if self.state is not None:
+                self.state.tables = done, count
+
+    def end(self, *, broken: bool = False) -> None:
+        """The phase under way becomes a line above."""
+        with self.lock:
+            state, self.state = self.state, None
+        if state is None:
+            return
+        from rich.text import Text
+
+        # A pipeline that was refused ends its phase like any other: only an end by force is told apart here.
+        sign, style = ("x", "red") if broken else (" ", "")
+        facts = [plural(len(state.done), "file")] if state.done else []
+        facts += [plural(state.rows, "row")] if state.rows else []
+        facts.append(seconds(self._clock() - state.started))
+        self._say(Text.assemble((sign, style), f" {state.pipeline} ", (state.phase, "bold"), f"  {', '.join(facts)}"))
+
+
+class TerminalProgress(Lane):
+    """A `Progress` that draws itself, with a lane for each pipeline under way.
 
     Drawing is the work of one thread, at most ten times a second; the methods only note what they are told.
     It is off where the console is no terminal (a pipe, cron, CI, TERM=dumb), so that no control code lands in a file.
@@ -111,11 +191,10 @@ class TerminalProgress:
 
     def __init__(self, console: Console, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
         """Store where to draw; `with` begins it."""
+        on = enabled and console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+        super().__init__(clock, self._print, enabled=on)
         self._console = console
-        self._on = enabled and console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._state: PhaseState | None = None
+        self._lanes: list[Lane] = [self]
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -135,86 +214,52 @@ class TerminalProgress:
     ) -> None:
         """Take the drawing off and give the cursor back, also after an error or Ctrl-C."""
         if self._live is not None:
-            self._end_phase(broken=kind is not None)
+            self.end(broken=kind is not None)
             self._live.stop()
             self._live = None
 
-    def phase(self, pipeline: str, phase: Phase) -> None:
-        """A pipeline enters a phase; the one before becomes a line above."""
-        if self._on:
-            self._end_phase()
-            with self._lock:
-                self._state = PhaseState(pipeline, phase, self._clock())
+    @contextmanager
+    def of(self, pipeline: str) -> Iterator[Progress]:
+        """A lane for one of several pipelines that run side by side."""
+        lane = Lane(self._clock, self._print, enabled=self._on)
+        with self.lock:
+            self._lanes = [*self._lanes, lane]
+        is_broken = True
+        try:
+            yield lane
+            is_broken = False
+        except Exception:
+            is_broken = False
+            raise
+        finally:
+            lane.end(broken=is_broken)
+            with self.lock:
+                self._lanes = [one for one in self._lanes if one is not lane]
 
-    def files(self, count: int, size_bytes: int) -> None:
-        """The phase will go through that many files; a second pass over them begins from zero."""
-        with self._lock:
-            if (state := self._state) is not None:
-                state.files, state.size_bytes = count, size_bytes
-                state.done.clear()
-                state.under_way.clear()
-
-    def file(self, key: str, done_bytes: int, size_bytes: int, rows: int) -> None:
-        """A file is that far."""
-        with self._lock:
-            if (state := self._state) is None:
-                return
-            if (more := rows - state.rows_by_file.get(key, 0)) != 0:
-                state.rows, state.told = state.rows + more, self._clock()
-            state.rows_by_file[key] = rows
-            if done_bytes >= size_bytes:
-                state.under_way.pop(key, None)
-                state.done.add(key)
-            elif key not in state.done:
-                state.under_way[key] = FileState(key, done_bytes, size_bytes, rows)
-
-    def writes(self, paths: Sequence[Path]) -> None:
-        """The phase writes there; the drawing looks now and then how much it is."""
-        if self._on:
-            written = Written.since(paths, self._clock())
-            with self._lock:
-                if self._state is not None:
-                    self._state.written = written
-
-    def tables(self, done: int, count: int) -> None:
-        """So many tables are done."""
-        with self._lock:
-            if self._state is not None:
-                self._state.tables = done, count
-
-    def _end_phase(self, *, broken: bool = False) -> None:
-        with self._lock:
-            state, self._state = self._state, None
-        if state is None:
-            return
-        from rich.text import Text
-
-        # A pipeline that was refused ends its phase like any other: only an end by force is told apart here.
-        sign, style = ("x", "red") if broken else (" ", "")
-        facts = [plural(len(state.done), "file")] if state.done else []
-        facts += [plural(state.rows, "row")] if state.rows else []
-        facts.append(seconds(self._clock() - state.started))
-        line = Text.assemble((sign, style), f" {state.pipeline} ", (state.phase, "bold"), f"  {', '.join(facts)}")
+    def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True, highlight=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the phase under way; rich calls it from its own thread."""
+        """Draw the phases under way; rich calls it from its own thread."""
         from rich.text import Text
 
-        with self._lock:
-            state = self._state
-            if state is None:
-                return
-            if state.written is not None:
-                state.written.look(self._clock())
-            heading = self._heading(state)
-            bars = list(state.under_way.values())[:MOST_BARS]
-            hidden = len(state.under_way) - len(bars)
-        yield heading
-        for bar in bars:
-            yield _bar(bar, options.max_width)
-        if hidden:
-            yield Text(f"  … and {plural(hidden, 'file')} more under way", style="dim")
+        headings, files = [], []
+        for lane in self._lanes:
+            with lane.lock:
+                if (state := lane.state) is None:
+                    continue
+                if state.written is not None:
+                    state.written.look(self._clock())
+                headings.append(self._heading(state))
+                files.append(list(state.under_way.values()))
+        # Lanes share the few lines of a terminal.
+        most = max(1, MOST_BARS // max(1, len(headings)))
+        for heading, under_way in zip(headings, files, strict=True):
+            yield heading
+            for bar in under_way[:most]:
+                yield _bar(bar, options.max_width)
+            if hidden := len(under_way[most:]):
+                yield Text(f"  … and {plural(hidden, 'file')} more under way", style="dim")
 
     def _heading(self, state: PhaseState) -> Text:
         from rich.text import Text

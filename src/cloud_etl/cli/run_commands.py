@@ -49,6 +49,12 @@ def run(
         str | None,
         typer.Option("--verify", metavar="ENGINE", help="Do it on this engine too; end with 5 if its tables differ."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, help="Most pipelines under way at the same time.", show_default="the environment's"
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 3 when a row was rejected or a file not read.")
     ] = False,
@@ -73,7 +79,7 @@ def run(
         opened = opened.verified_with(verify)
     names = chosen_pipelines(opened, pipelines, all_)
     session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
-    report = session.run(names, run_date.date() if run_date else None)
+    report = session.run(names, run_date.date() if run_date else None, jobs)
     return report.ended_with(strict=strict)
 
 

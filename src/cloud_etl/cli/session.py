@@ -43,14 +43,14 @@ class Session:
         self._quiet = quiet
         self._as_json = as_json
 
-    def run(self, names: Sequence[str] | None, run_date: date | None = None) -> RunReport:
+    def run(self, names: Sequence[str] | None, run_date: date | None = None, jobs: int | None = None) -> RunReport:
         """Run and show the result."""
         console = tables.stderr_console()
         drawn = console.is_terminal and not self._quiet and not self._ndjson
         level = "warning" if drawn and self._level is None else None
         targets = LogTargets(console=None if self._quiet else console, console_level=level)
         with TerminalProgress(console, enabled=drawn) as progress:
-            report = self._project.run(names, run_date=run_date, progress=progress, log=targets)
+            report = self._project.run(names, run_date=run_date, progress=progress, log=targets, jobs=jobs)
         if self._quiet:
             _name_failures(report)
         if self._as_json:

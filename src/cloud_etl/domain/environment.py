@@ -143,6 +143,12 @@ class EnvironmentSpec(SpecModel):
         description="Folder for work files, or s3://bucket/prefix where executors are on other machines; `.scratch` in "
         "the store without, or the system's temporary folder where the store is s3:// and the engine is here.",
     )
+    jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Pipelines of a run that are under way at the same time at most, of those that do not depend on "
+        "one another; they share engine.memory. Without, one for each core and each 512MB beyond 256MB for the run.",
+    )
     keep_reports: int = Field(
         50,
         ge=1,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from cloud_etl import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cloud_etl.domain.run import Phase
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
 
 class Progress(Protocol):
     """Listener of a run; every method may be called from any thread and returns at once."""
+
+    def of(self, pipeline: str) -> AbstractContextManager[Progress]:
+        """A listener for one of the pipelines of a run, until it is through: several may be under way at once."""
 
     def phase(self, pipeline: str, phase: Phase) -> None:
         """A pipeline enters a phase."""
@@ -34,6 +39,10 @@ class Progress(Protocol):
 
 class NoProgress:
     """A listener that ignores everything."""
+
+    def of(self, pipeline: str) -> AbstractContextManager[Progress]:
+        """The same for all."""
+        return nullcontext(self)
 
     def phase(self, pipeline: str, phase: Phase) -> None:
         """Ignore it."""
@@ -57,6 +66,10 @@ class Interruptible:
     def __init__(self, listener: Progress) -> None:
         """Store who listens."""
         self._listener = listener
+
+    def of(self, pipeline: str) -> AbstractContextManager[Progress]:
+        """Pass it on."""
+        return self._listener.of(pipeline)
 
     def phase(self, pipeline: str, phase: Phase) -> None:
         """Pass it on."""

@@ -13,6 +13,8 @@ _BASE_BYTES = 256 * MIB
 _USUAL_JVM_BYTES, _MOST_BESIDE_JVM_BYTES = 1152 * MIB, 2048 * MIB
 # What a byte of text costs on its way through a worker: lines, columns of text, typed columns, Parquet.
 _READER_BYTES_PER_BYTE = 6
+# Beyond what the run itself takes: for a pipeline to be quick beside others, and for it to work at all.
+_USUAL_PIPELINE_BYTES, _LEAST_PIPELINE_BYTES = 512 * MIB, 128 * MIB
 
 
 def bytes_of(size: str) -> int:
@@ -31,6 +33,21 @@ class Resources:
 
     memory_bytes: int
     cores: int
+
+    @property
+    def usual_jobs(self) -> int:
+        """How many pipelines run side by side where nobody says so."""
+        return max(1, min(self.cores, self._working_bytes // _USUAL_PIPELINE_BYTES))
+
+    @property
+    def most_jobs(self) -> int:
+        """How many pipelines there is memory for at the same time."""
+        return max(1, self._working_bytes // _LEAST_PIPELINE_BYTES)
+
+    def shared_by(self, jobs: int) -> Resources:
+        """What each of some pipelines may use that run side by side: together they use no more than one alone."""
+        working = self._working_bytes // jobs
+        return Resources(self.memory_bytes - self._working_bytes + working, max(1, self.cores // jobs))
 
     @property
     def engine_pool_bytes(self) -> int:

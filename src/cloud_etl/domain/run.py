@@ -191,11 +191,15 @@ class LoadedBatch:
 
 @dataclass(frozen=True, slots=True)
 class PhaseTime:
-    """How long a phase took, by the clock and by the processors of all processes of the run."""
+    """How long a phase took, by the clock and by the processors of all processes of the run.
+
+    Attributes:
+        cpu_seconds: None where other pipelines were under way at the same time.
+    """
 
     phase: Phase
     wall_seconds: float
-    cpu_seconds: float
+    cpu_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,10 +93,28 @@ def tree_cpu_seconds() -> float:
 
 
 def _below(pid: int) -> Iterator[int]:
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, _read(children).split()):
+    """Processes below a process; a run may have hundreds of threads, each of which is asked for its children."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - pathlib takes ten times as long
+    except OSError:
+        return
+    for thread in threads:
+        for child in map(int, _content(f"/proc/{pid}/task/{thread}/children").split()):
             yield child
             yield from _below(child)
+
+
+def _content(path: str) -> bytes:
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(number, 1 << 16)
+    except OSError:
+        return b""
+    finally:
+        os.close(number)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -50,6 +50,7 @@ class SparkManager:
         self._spoken_before: str | None = None
         self._starting = threading.Lock()
         self._early = False
+        self._largest = 0
         self._watched = contextlib.ExitStack()
 
     def start_early(self) -> None:
@@ -95,9 +96,16 @@ class SparkManager:
             speak_to(self._session)
             return self._session
 
-    def fit(self, size_bytes: int) -> None:
-        """Prepare the engine for a batch of that many bytes of Parquet; starts it if need be."""
+    def fit(self, size_bytes: int, *, is_alone: bool = True) -> None:
+        """Prepare the engine for a batch of that many bytes of Parquet; starts it if need be.
+
+        Args:
+            size_bytes: size of the batch.
+            is_alone: whether no other batch is under way; else the engine stays fit for the largest one so far.
+        """
         _ = self.session
+        if not is_alone:
+            size_bytes = self._largest = max(self._largest, size_bytes)
         if self._engine is not None:
             self._engine.fit(size_bytes)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.spec import OutputSpec, PipelineSpec
 from cloud_etl.errors import ConfigError, Problem, UsageError
+from cloud_etl.publish.layout import ROOT
 from cloud_etl.quality.port import Check
 from cloud_etl.transform.port import Step
 
@@ -47,6 +49,42 @@ def in_order(names: Iterable[str], pipelines: Mapping[str, PipelineSpec]) -> tup
     except CycleError as exc:
         circle = " -> ".join(exc.args[1])
         raise ConfigError([Problem(f"pipelines read one another in a circle: {circle}")]) from exc
+
+
+def turns(names: Sequence[str], pipelines: Mapping[str, PipelineSpec]) -> dict[str, frozenset[str]]:
+    """For each of the named pipelines those of them that must be through before it begins.
+
+    These are the ones before it that it reads, and those whose published files one of the two has for its source.
+
+    Args:
+        names: in an order in which they can run one after the other.
+        pipelines: all of the project.
+    """
+    found = {}
+    for at, name in enumerate(names):
+        spec, reads = pipelines[name], upstream(name, pipelines)
+        others = [(before, pipelines[before]) for before in names[:at]]
+        found[name] = frozenset(
+            before
+            for before, other in others
+            if before in reads or _takes_files_of(spec, other) or _takes_files_of(other, spec)
+        )
+    return found
+
+
+def most_at_once(turns: Mapping[str, frozenset[str]]) -> int:
+    """How many pipelines it makes sense to have under way at the same time; each comes after those it waits for."""
+    levels: dict[str, int] = {}
+    for name, before in turns.items():
+        levels[name] = 1 + max((levels[one] for one in before), default=0)
+    return max(Counter(levels.values()).values(), default=1)
+
+
+def _takes_files_of(spec: PipelineSpec, other: PipelineSpec) -> bool:
+    """Whether the source of a pipeline lies among what another one publishes, or above it."""
+    _, is_published, below = f"/{spec.source.path.rstrip('/')}/".rpartition(f"/{ROOT}/")
+    folders = [f"{output.name}_" for output in other.outputs] if is_published else []
+    return any(folder.startswith(below) or below.startswith(folder) for folder in folders)
 
 
 def upstream(name: str, pipelines: Mapping[str, PipelineSpec]) -> frozenset[str]:

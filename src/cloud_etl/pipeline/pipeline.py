@@ -113,6 +113,7 @@ class ETLPipeline:
         self._history = history
         self._dropped = DroppedRows(parts.store, run)
         self._work: WorkPath = run.scratch
+        self._progress = parts.progress
         self.account = Account()
 
     def run(self) -> PipelineReport:
@@ -124,7 +125,8 @@ class ETLPipeline:
         Raises:
             CloudEtlError: the phase that stopped and why. The warehouse is as it was.
         """
-        with self._parts.work.held(self._run) as self._work:
+        with self._parts.progress.of(self._run.pipeline) as self._progress, self._parts.work.held(self._run) as work:
+            self._work = work
             self._phases()
         return self.report()
 
@@ -156,11 +158,12 @@ class ETLPipeline:
             batch = self._extract()
         if batch is None:
             return
-        self._parts.spark.fit(sum(path.stat().st_size for path in batch.staged))
+        size_bytes = sum(path.stat().st_size for path in batch.staged)
+        self._parts.spark.fit(size_bytes, is_alone=self._parts.jobs == 1)
         context = self._step_context(self._parts.spark)
         writes = [context.work] if isinstance(context.work, Path) else []
         with self._phase("transform"):
-            self._parts.progress.writes(writes)
+            self._progress.writes(writes)
             transformed = DataTransformer(context).run(self._spec, batch)
             texts = loaded_texts(self._spec, self._parts.loader)
             loads = [output.load for output in self._spec.outputs if output.load is not None]
@@ -180,7 +183,7 @@ class ETLPipeline:
             self._assess(batch, transformed, written, gate)
         with self._delivery.or_taken_back():
             with self._phase("publish"):
-                self._parts.progress.writes(writes)
+                self._progress.writes(writes)
                 outputs = Outputs(self._spec, self._run, self._parts.store, context, self._delivery)
                 published = self._publish(outputs, frame, written, batch)
             with self._phase("load"):
@@ -188,7 +191,7 @@ class ETLPipeline:
         self._delivery.prune()
 
     def _extract(self) -> Batch | None:
-        extractor = S3Extractor(self._parts.store, self._spec, self._run, Interruptible(self._parts.progress))
+        extractor = S3Extractor(self._parts.store, self._spec, self._run, Interruptible(self._progress))
         loaded = self._parts.loader.loaded_files(self._run.pipeline)
         if not loaded:
             # The first load surely has work: the engine starts while large files are hashed.
@@ -276,7 +279,7 @@ class ETLPipeline:
             self._task(one, spec, batch) for one in published if (spec := specs[one.publication.output]) is not None
         )
         run = self._run
-        progress = self._parts.progress
+        progress = self._progress
         progress.writes(self._parts.loader.grows)
         progress.tables(0, len(tasks))
         request = LoadRequest(
@@ -341,11 +344,15 @@ class ETLPipeline:
     @contextmanager
     def _phase(self, phase: Phase) -> Iterator[None]:
         interrupts.check()
-        self._parts.progress.phase(self._run.pipeline, phase)
-        wall, cpu = time.perf_counter(), tree_cpu_seconds()
+        self._progress.phase(self._run.pipeline, phase)
+        wall, cpu = time.perf_counter(), self._cpu_seconds()
         try:
             yield
         finally:
             release_memory()
-            spent = PhaseTime(phase, time.perf_counter() - wall, tree_cpu_seconds() - cpu)
-            self.account.phases.append(spent)
+            spent = None if cpu is None else tree_cpu_seconds() - cpu
+            self.account.phases.append(PhaseTime(phase, time.perf_counter() - wall, spent))
+
+    def _cpu_seconds(self) -> float | None:
+        """Of all that the run does so far: what it means for one of several pipelines at once nobody knows."""
+        return tree_cpu_seconds() if self._parts.jobs == 1 else None

@@ -161,8 +161,9 @@ class Project:
         progress: Progress | None = None,
         log: LogTargets | None = None,
         run_id: str | None = None,
+        jobs: int | None = None,
     ) -> RunReport:
-        """Run pipelines in the order of their references, and write the run report.
+        """Run pipelines, each after those it reads, and write the run report.
 
         A pipeline that fails stops those that read it; the others go on. Errors of a pipeline are in its report.
 
@@ -172,6 +173,7 @@ class Project:
             progress: listener that is told of phases and files.
             log: where the log goes; a file below the environment's log folder without.
             run_id: id of the run where somebody else has chosen it; a new one without.
+            jobs: how many that do not depend on one another are under way at the same time; the environment's without.
 
         Raises:
             ConfigError: the configuration is off; nothing was run.
@@ -188,7 +190,7 @@ class Project:
         loaded = self.loaded.resolved()
         runner = Runner(loaded, progress or NoProgress(), run_id)
         with start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened:
-            return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None)
+            return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None, jobs)
 
     def records(self) -> Records:
         """What earlier runs left: reports, ledgers, rejects."""

@@ -1,4 +1,4 @@
-"""One run: its pipelines in order, its report."""
+"""One run: its pipelines, each in its turn, and its report."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
 from cloud_etl.monitoring.redaction import Redactor
 from cloud_etl.pipeline.history import histories, write_report
-from cloud_etl.pipeline.order import upstream
+from cloud_etl.pipeline.order import most_at_once, turns, upstream
 from cloud_etl.pipeline.pipeline import ETLPipeline
+from cloud_etl.pipeline.side_by_side import take_turns
 from cloud_etl.pipeline.wiring import Components, Wiring, open_store
 from cloud_etl.state.journal import Journal, new_run_id, note_idle_run
 from cloud_etl.state.lease import Lease
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from cloud_etl.domain.progress import Progress
 
 log = get_logger()
+_INTERRUPTED = "the run was interrupted"
 
 
 class Runner:
-    """Runs pipelines one after the other with shared components, and writes the run report whatever happens."""
+    """Runs pipelines with shared components, side by side where they may, and writes the report whatever happens."""
 
     def __init__(self, project: LoadedProject, progress: Progress, run_id: str | None = None) -> None:
         """Store what to run with; a run id is made without."""
@@ -41,11 +43,20 @@ class Runner:
         self.run_id = run_id or new_run_id(self._started_at)
         self._leases: dict[str, Lease] = {}
         self._parts: Components | None = None
-        self._done: list[PipelineReport] = []
-        self._pipeline_under_way: ETLPipeline | None = None
+        self._done: dict[str, PipelineReport] = {}
+        self._under_way: dict[str, ETLPipeline] = {}
+        self._interrupt: BaseException | None = None
 
-    def run(self, names: Sequence[str], run_date: date, log_file: str | None = None) -> RunReport:
+    def run(
+        self, names: Sequence[str], run_date: date, log_file: str | None = None, jobs: int | None = None
+    ) -> RunReport:
         """Run the named pipelines, which must be in dependency order.
+
+        Args:
+            names: the pipelines.
+            run_date: date in the names of the published folders.
+            log_file: stands in the report.
+            jobs: how many are under way at the same time at most; as the environment says without.
 
         Raises:
             RunInterruptedError: after the report of what was done is written.
@@ -60,49 +71,56 @@ class Runner:
                 interrupts.check()
                 leases[name] = stack.enter_context(Lease(store, name, self.run_id))
             wiring = stack.enter_context(Wiring(self._project, self._progress))
-            parts = self._parts = wiring.components()
-            done = self._done
-            interrupt: BaseException | None = None
-            for name in names:
-                if interrupt is not None:
-                    done.append(_skipped(name, "the run was interrupted"))
-                    continue
-                one, interrupt = self._pipeline(name, (parts, leases[name]), run_date, done)
-                done.append(one)
+            order = turns(names, self._project.pipelines)
+            parts = self._parts = wiring.components(jobs=jobs, most_jobs=most_at_once(order))
+            try:
+                take_turns(order, lambda name: self._take_turn(name, parts, run_date), parts.jobs)
+            except KeyboardInterrupt as exc:
+                self._interrupt = self._interrupt or exc
+            done = (self._done.get(name) or _skipped(name, _INTERRUPTED) for name in names)
             report = self._report(tuple(done), run_date, log_file)
             self._write_or_log(report, parts)
-        if interrupt is not None:
-            raise _interrupted(interrupt, report) from interrupt
+        if self._interrupt is not None:
+            raise _interrupted(self._interrupt, report) from self._interrupt
         return report
 
     def _last_words(self) -> str:
         """Give up what is held, where the work does not stop by itself; another thread than that of the work calls."""
-        account = self._pipeline_under_way.account if self._pipeline_under_way else None
-        if account is not None and account.is_committing:
-            left = "It is not known whether the batch under way is loaded; the load ledger knows"
-        else:
-            left = "Nothing of the pipeline under way is loaded"
-        loaded = [one.pipeline for one in self._done if one.outcome == "loaded"]
-        if account is not None and account.result is not None and account.batch is not None:
-            left = "The pipeline under way is loaded"
+        accounts = {name: one.account for name, one in list(self._under_way.items())}
+        loaded = [one.pipeline for one in list(self._done.values()) if one.outcome == "loaded"]
+        loaded += [name for name, one in accounts.items() if one.result is not None and one.batch is not None]
+        unknown = [name for name, one in accounts.items() if one.is_committing and name not in loaded]
+        left = [name for name in accounts if name not in (*loaded, *unknown)]
         if self._parts is not None:
             shutil.rmtree(self._parts.scratch, ignore_errors=True)
         for lease in self._leases.values():
             lease.abandon()
-        before = f"; loaded before: {', '.join(loaded)}" if loaded else ""
+        before = f"; loaded: {', '.join(loaded)}" if loaded else ""
+        said = f"Nothing of {', '.join(left)} is loaded. " if left or not accounts else ""
+        if unknown:
+            said += f"It is not known whether the batch of {', '.join(unknown)} is loaded; the load ledger knows. "
         return (
             f"interrupted: run {self.run_id} did not come to a safe place within {interrupts.PATIENCE_SECONDS:.0f} "
-            f"seconds and was ended{before}. {left}. Run the same command again: it takes what is not loaded yet."
+            f"seconds and was ended{before}. {said}Run the same command again: it takes what is not loaded yet."
         )
 
-    def _pipeline(
-        self, name: str, means: tuple[Components, Lease], run_date: date, done: Sequence[PipelineReport]
-    ) -> tuple[PipelineReport, BaseException | None]:
-        parts, lease = means
-        failed = {report.pipeline for report in done if report.outcome in ("failed", "skipped")}
+    def _take_turn(self, name: str, parts: Components, run_date: date) -> None:
+        """Run one pipeline and note its report; where several are under way, in a thread of its own."""
+        if self._interrupt is not None:
+            self._done[name] = _skipped(name, _INTERRUPTED)
+            return
+        failed = {one.pipeline for one in list(self._done.values()) if one.outcome in ("failed", "skipped")}
         if blockers := sorted(upstream(name, self._project.pipelines) & failed):
             log.warning("pipeline.skipped", pipeline=name, reads=", ".join(blockers))
-            return _skipped(name, f"it reads {', '.join(blockers)}, which did not load"), None
+            self._done[name] = _skipped(name, f"it reads {', '.join(blockers)}, which did not load")
+            return
+        with bound_pipeline(name):
+            self._done[name], interrupt = self._pipeline(name, parts, run_date)
+        self._interrupt = self._interrupt or interrupt
+        self._under_way.pop(name, None)
+
+    def _pipeline(self, name: str, parts: Components, run_date: date) -> tuple[PipelineReport, BaseException | None]:
+        lease = self._leases[name]
         context = RunContext(
             run_id=self.run_id,
             pipeline=name,
@@ -115,12 +133,10 @@ class Runner:
             fence=lease.fence,
         )
         spec = self._project.pipelines[name]
-        pipeline = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))
-        self._pipeline_under_way = pipeline
+        pipeline = self._under_way[name] = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))
         try:
             interrupts.check()
-            with bound_pipeline(name):
-                return pipeline.run(), None
+            return pipeline.run(), None
         except (KeyboardInterrupt, RunInterruptedError) as exc:
             return pipeline.report(exc), exc
         except Exception as exc:

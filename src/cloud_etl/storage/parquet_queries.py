@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl import interrupts
 from cloud_etl.errors import EngineError
+from cloud_etl.storage.memory_databases import memory_database
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,6 +41,12 @@ class ParquetQueries:
             self._ranges.know(remote)
         return read_parquet(paths, file_column)
 
+    def forget(self) -> None:
+        """Let go of the objects in the store."""
+        if self._ranges is not None:
+            self._connection.unregister_filesystem(self._ranges.protocol)
+            self._ranges = None
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Rows of a query; for a COPY, how many it wrote."""
         found: list[tuple[object, ...]] = self._connection.execute(sql, list(parameters)).fetchall()
@@ -62,17 +69,17 @@ def parquet_queries(
     """
     import duckdb
 
-    config: dict[str, str | bool | int | float | list[str]] = {
+    settings: dict[str, str | bool | int] = {
         "memory_limit": f"{min(_MOST_BYTES, resources.query_bytes)}B",
         "threads": resources.cores,
-        "temp_directory": str(scratch) if scratch else "",
         "preserve_insertion_order": keep_order,
+        **({} if scratch else {"temp_directory": ""}),
     }
-    with duckdb.connect(config=config) as connection, interrupts.stoppable(connection.interrupt):
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
+    with memory_database(settings, spill=scratch) as connection, interrupts.stoppable(connection.interrupt):
+        queries = ParquetQueries(connection)
         try:
-            yield ParquetQueries(connection)
+            yield queries
+            queries.forget()
         except duckdb.OutOfMemoryException as exc:
             raise EngineError(
                 f"SQL over the written rows stopped: {str(exc).splitlines()[0]}. Nothing was loaded. "

@@ -87,7 +87,8 @@ class World:
         for name in (*READS, *WRITES):
             setattr(self.store, name, self.gated(getattr(self.store, name), writes=name in WRITES))
         warehouse = WarehouseSpec(duckdb=DuckDbSpec(path="warehouse.duckdb", memory="256MB"))
-        self.loader = Loader(warehouse, folder, threads=1)
+        # One for each run: a loader lets one thread in at a time, and here one sleeps inside.
+        self.loader = lambda: Loader(warehouse, folder, threads=1)
         self.files: list[str] = []
         # Held open, or each look would read the file anew and each close write it.
         self.database = duckdb.connect(str(folder / "warehouse.duckdb"), config=SETTINGS)
@@ -110,9 +111,10 @@ class World:
             return type(exc).__name__
 
     def _phases(self, run: RunContext, lease: Lease) -> str:
-        delivery = Delivery(SPEC, run, self.store, self.loader, lease)
+        loader = self.loader()
+        delivery = Delivery(SPEC, run, self.store, loader, lease)
         settle_earlier_runs(lease, delivery)
-        loaded = LoadedFiles.of(self.loader.loaded_files("sales"))
+        loaded = LoadedFiles.of(loader.loaded_files("sales"))
         refs = [FileRef(f"file:///{etag[:3]}", etag[:3], len(etag), etag, None, NOW) for etag in self.files]
         new = tuple(loaded.next(ref) for ref in refs if not loaded.holds(ref))
         if not new:
@@ -271,7 +273,7 @@ def test_a_run_that_publishes_late_and_is_killed_then_is_recognised_by_the_next(
 
 
 def test_a_fence_keeps_an_overtaken_run_from_loading_for_good(tmp_path: Path) -> None:
-    loader = World(tmp_path, Gate()).loader
+    loader = World(tmp_path, Gate()).loader()
     assert loader.claim("sales", 5, "later") == frozenset()
     with pytest.raises(LeaseHeldError, match="run later has taken sales over"):
         loader.claim("sales", 4, "earlier")

@@ -5,7 +5,7 @@ import pytest
 from cloud_etl import backends
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import ConfigError, UsageError
-from cloud_etl.pipeline.order import find_output, in_order, upstream
+from cloud_etl.pipeline.order import find_output, in_order, most_at_once, turns, upstream
 
 backends.register_families()
 
@@ -56,3 +56,33 @@ def test_a_circle_is_shown() -> None:
     project = _project(a=("b",), b=("a",))
     with pytest.raises(ConfigError, match=r"a -> b -> a|b -> a -> b"):
         in_order(project, project)
+
+
+def test_a_pipeline_waits_for_those_that_it_reads_and_that_are_run() -> None:
+    project = _project(a=("b", "c"), b=("c",), c=(), d=())
+    assert turns(("d", "c", "a"), project) == {"d": frozenset(), "c": frozenset(), "a": {"c"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "waits"),
+    [
+        ("processed-data/b_out_20260131/", True),
+        ("processed-data", True),
+        ("s3://lake/processed-data/b_out_{date:%Y%m%d}", True),
+        ("processed-data/other_20260131", False),
+        ("raw-data/b_out_20260131", False),
+    ],
+)
+def test_a_pipeline_keeps_its_place_beside_one_whose_published_files_it_takes(path: str, waits: bool) -> None:
+    project = _project(a=(), b=())
+    source = project["a"].source.model_copy(update={"path": path})
+    project["a"] = project["a"].model_copy(update={"source": source})
+    assert turns(("b", "a"), project)["a"] == ({"b"} if waits else frozenset())
+    assert turns(("a", "b"), project)["b"] == ({"a"} if waits else frozenset())
+
+
+def test_as_many_are_under_way_as_wait_for_nobody_at_some_time() -> None:
+    chain = {"a": frozenset[str](), "b": frozenset({"a"}), "c": frozenset({"b"})}
+    assert most_at_once(chain) == 1
+    assert most_at_once({**chain, "d": frozenset({"a"}), "e": frozenset()}) == 2
+    assert most_at_once({}) == 1

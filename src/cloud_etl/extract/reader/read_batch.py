@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from cloud_etl.domain.files import LocalFile, batch_id
@@ -52,6 +53,7 @@ class _Pool:
     def __post_init__(self) -> None:
         self._executor = ThreadPoolExecutor(self.workers, thread_name_prefix="reader")
         self._local = threading.local()
+        self._stagers, self._opening = ExitStack(), threading.Lock()
         self._flying: set[Future[Part]] = set()
         self._number = 0
         self._by_index = {account.index: account for account in self.accounts}
@@ -68,6 +70,7 @@ class _Pool:
 
     def close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._stagers.close()
 
     def _collect(self, done: set[Future[Part]]) -> None:
         self._flying -= done
@@ -79,7 +82,9 @@ class _Pool:
     def _stage(self, number: int, task: Task) -> Part:
         stager = getattr(self._local, "stager", None)
         if stager is None:
-            stager = self._local.stager = Stager(_contract(self.spec), self.run, self.run.scratch)
+            opened = Stager.opened(_contract(self.spec), self.run, self.run.scratch)
+            with self._opening:
+                stager = self._local.stager = self._stagers.enter_context(opened)
         return stager.stage(number, task)
 
 

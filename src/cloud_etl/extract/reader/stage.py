@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from cloud_etl.extract.reader.reject_table import write_rejects
 from cloud_etl.extract.reader.streams import Encoding
 from cloud_etl.extract.reader.text_rows import FileRejects, TextRows
 from cloud_etl.extract.reader.typed import Caster, rejects_of
+from cloud_etl.storage.memory_databases import memory_database
 
 _ROW_GROUP_ROWS = 131_072
 _SAMPLE_ROWS = 5_000
@@ -58,19 +60,18 @@ class Part:
 class Stager:
     """Casts and writes tasks; one for each worker thread, with its own in-memory DuckDB."""
 
-    contract: Mapping[str, ColumnSpec]
     run: RunContext
     folder: Path
-    caster: Caster = field(init=False)
+    caster: Caster
 
-    def __post_init__(self) -> None:
-        """Open the connection: one thread, in UTC, never touching the disk."""
-        import duckdb
-
-        limit = f"{self.run.resources.caster_bytes}B"
-        connection = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": limit})
-        connection.execute("SET TimeZone = 'UTC'")
-        object.__setattr__(self, "caster", Caster(self.contract, connection))
+    @classmethod
+    @contextmanager
+    def opened(cls, contract: Mapping[str, ColumnSpec], run: RunContext, folder: Path) -> Iterator[Self]:
+        """One whose connection has one thread and never touches the disk."""
+        limit = f"{run.resources.caster_bytes}B"
+        settings: dict[str, str | bool | int] = {"threads": 1, "memory_limit": limit, "temp_directory": ""}
+        with memory_database(settings) as connection:
+            yield cls(run, folder, Caster(contract, connection))
 
     def stage(self, number: int, task: Task) -> Part:
         """Write the rows and the rejects of one task."""

@@ -71,12 +71,9 @@ def describe(session: Session, table: str) -> Table | None:
     if not dot:
         return None
     found = session.rows(
-        "SELECT d.column_name, d.data_type, d.is_nullable, d.column_default, i.is_generated = 'ALWAYS' "
-        "FROM duckdb_columns() AS d JOIN information_schema.columns AS i "
-        "ON (i.table_catalog, i.table_schema, i.table_name, i.column_name) = "
-        "(d.database_name, d.schema_name, d.table_name, d.column_name) "
-        "WHERE d.database_name = current_database() AND NOT d.internal "
-        "AND lower(d.schema_name) = lower(?) AND lower(d.table_name) = lower(?) ORDER BY d.column_index",
+        "SELECT column_name, data_type, is_nullable, column_default, is_generated FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND NOT internal "
+        "AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
         (schema, name),
     )
     if not found:

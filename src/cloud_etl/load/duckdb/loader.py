@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from cloud_etl import interrupts
 from cloud_etl.domain.run import LoadResult
 from cloud_etl.domain.schema import Column, Schema
 from cloud_etl.errors import CloudEtlError, ConfigError, Problem, TargetError, TemporaryError
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.warehouse import WarehouseSpec
 
 T = TypeVar("T")
+_LOOK_FOR_SIGNALS_SECONDS = 0.1
 _EXPORTED_ROWS_PER_GROUP = 122_880
 
 
@@ -38,7 +42,7 @@ class Loader:
     """Loads publications into a DuckDB file.
 
     The file is opened for each call and closed after it: DuckDB lets one process write, or several read, and a run
-    should not keep others out while it transforms.
+    should not keep others out while it transforms. Pipelines that run side by side take turns, as processes do.
     """
 
     reads_local_files = True
@@ -61,6 +65,7 @@ class Loader:
             raise ConfigError([Problem(f"warehouse {path} {NO_QUESTION_MARK}")])
         self._database = Database(path, duckdb.memory, threads, duckdb.wait_seconds)
         self._read_only = read_only
+        self._turn = threading.Lock()
 
     @property
     def grows(self) -> tuple[Path, ...]:
@@ -95,7 +100,7 @@ class Loader:
 
     def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
         """Keep every run with a lower fence from loading the pipeline, and give the runs that have loaded."""
-        with connected(self._database) as session, translated(f"claiming {pipeline}"), session.transaction():
+        with self._opened() as session, translated(f"claiming {pipeline}"), session.transaction():
             _make_bookkeeping(session)
             bookkeeping.claim(session, pipeline, fence, run_id)
             return bookkeeping.loading_runs(session, pipeline)
@@ -162,7 +167,7 @@ class Loader:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         sent: LoadResult | None = None
         try:
-            with connected(self._database) as session, translated(f"loading {request.pipeline}"), session.transaction():
+            with self._opened() as session, translated(f"loading {request.pipeline}"), session.transaction():
                 _make_bookkeeping(session)
                 earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
                 if earlier is not None:
@@ -205,8 +210,18 @@ class Loader:
         """Read from the file; None where there is no file yet, which a look must not make."""
         if not self._database.path.exists():
             return None
-        with connected(self._database, read_only=True) as session:
+        with self._opened(read_only=True) as session:
             return read(session)
+
+    @contextmanager
+    def _opened(self, *, read_only: bool = False) -> Iterator[Session]:
+        while not self._turn.acquire(timeout=_LOOK_FOR_SIGNALS_SECONDS):
+            interrupts.check()
+        try:
+            with connected(self._database, read_only=read_only) as session:
+                yield session
+        finally:
+            self._turn.release()
 
 
 def _make_bookkeeping(session: Session) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from cloud_etl import interrupts
 from cloud_etl.domain.patience import Patience
 from cloud_etl.errors import CloudEtlError, RunInterruptedError, TargetError, TemporaryError, system_hint
 from cloud_etl.load.duckdb.names import DATABASE
+from cloud_etl.storage.memory_databases import memory_database
 from cloud_etl.storage.parquet_queries import text
 
 if TYPE_CHECKING:
@@ -123,26 +124,21 @@ def connected(database: Database, *, read_only: bool = False) -> Iterator[Sessio
     import duckdb
 
     patience = Patience(f"warehouse {database.path}, which another process holds", database.wait_seconds)
-    while True:
-        try:
-            connection = _opened(database, read_only)
-            break
-        except (duckdb.Error, OSError) as exc:
-            if _HELD not in str(exc) or not patience.pause(_RETRY_SECONDS):
-                raise _unopened(exc, database.path, patience.spent_seconds) from exc
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
+    with ExitStack() as stack:
+        while True:
+            try:
+                connection = stack.enter_context(_opened(database, read_only))
+                break
+            except (duckdb.Error, OSError) as exc:
+                if _HELD not in str(exc) or not patience.pause(_RETRY_SECONDS):
+                    raise _unopened(exc, database.path, patience.spent_seconds) from exc
         yield Session(connection)
-    finally:
-        connection.close()
 
 
-def _opened(database: Database, read_only: bool) -> DuckDBPyConnection:
+@contextmanager
+def _opened(database: Database, read_only: bool) -> Iterator[DuckDBPyConnection]:
     """A connection to an empty database in memory, with the file beside it as the one that is used."""
-    import duckdb
-
-    config: dict[str, str | bool | int | float | list[str]] = {
+    settings: dict[str, str | bool | int] = {
         "memory_limit": database.memory,
         "threads": database.threads,
         "autoinstall_known_extensions": False,
@@ -152,14 +148,15 @@ def _opened(database: Database, read_only: bool) -> DuckDBPyConnection:
         database.path.parent.mkdir(parents=True, exist_ok=True)
     mode = "READ_ONLY" if read_only else "READ_WRITE"
     # Connections of one name share the database in memory, and so the file.
-    connection = duckdb.connect(f":memory:{mode} {database.path}", config=config)
-    try:
+    with memory_database(settings, name=f"{mode} {database.path}", emptied=_let_go) as connection:
         connection.execute(f"ATTACH IF NOT EXISTS {text(database.path)} AS {DATABASE} ({mode})")
         connection.execute(f"USE {DATABASE}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        yield connection
+
+
+def _let_go(connection: DuckDBPyConnection) -> None:
+    """Close the file: other processes may have it now."""
+    connection.execute(f"DETACH {DATABASE}")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from cloud_etl.engines.marked_frame import MarkedFrame
     from cloud_etl.transform.port import StepContext
+
+
+_calling = threading.Lock()
 
 
 class Python(Step):
@@ -64,7 +68,8 @@ class Python(Step):
 
     def apply(self, frame: MarkedFrame, context: StepContext) -> MarkedFrame:
         """Call the function; what it builds is lazy unless the function itself runs it."""
-        with _importable(context.project):
+        # One at a time: modules and their path are one for the process, and functions do not expect one another.
+        with _calling, _importable(context.project):
             function = self._load(context.project)
             _travel_by_value(context.project)
             result = self._call(function, frame.frame.drop(FATE), context.project)
