@@ -19,7 +19,9 @@ ROW_ID = "_row_id"
 LINE_BITS = 40
 # Lineage column of published aggregates: how many rows the group folds.
 ROWS_FOLDED = "_rows_folded"
-LINEAGE = (ROW_ID, ROWS_FOLDED)
+# Column of written frames with a cast: the text that it refused, in the rows that it took out; NULL in all others.
+REFUSED = "_refused"
+LINEAGE = (ROW_ID, ROWS_FOLDED, REFUSED)
 
 # What people write who come from elsewhere.
 _OTHER_NAMES = {

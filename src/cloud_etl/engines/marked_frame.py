@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from cloud_etl.domain.ledger import Status, StepCount
-from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.domain.schema import REFUSED, ROW_ID
 from cloud_etl.engines.dialect import read_files, write_files
 from cloud_etl.engines.failures import Probe, engine_errors
 from cloud_etl.storage.parquet_footers import footers
@@ -31,11 +31,18 @@ _FILE_BYTES = 192 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """Why a row leaves the frame, or was changed: the step or check that marked it, the status and the reason."""
+    """Why a row leaves the frame, or was changed: the step or check that marked it, the status and the reason.
+
+    Attributes:
+        column: what it is about, where that is one column.
+        demand: what was wanted of the row, for people, without row values.
+    """
 
     step: str
     status: Status
     reason: str
+    column: str | None = None
+    demand: str = ""
 
     @property
     def keeps(self) -> bool:
@@ -128,13 +135,18 @@ class MarkedFrame:
         """The rows of written files, all of them in; at least one file, for an engine would not miss them."""
         from pyspark.sql import functions as F
 
-        frame = read_files(session, paths).withColumn(FATE, F.lit(0))
+        frame = read_files(session, paths).drop(REFUSED).withColumn(FATE, F.lit(0))
         return cls(frame, size_bytes=sum(path.stat().st_size for path in paths))
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The user's columns, without _row_id and _fate."""
-        return tuple(name for name in self.frame.columns if name not in (ROW_ID, FATE))
+        """The user's columns, without those of `marks`."""
+        return tuple(name for name in self.frame.columns if name not in (ROW_ID, FATE, REFUSED))
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The columns that every row must keep: _row_id, _fate and, behind a cast, the text that it refused."""
+        return (ROW_ID, FATE, REFUSED) if REFUSED in self.frame.columns else (ROW_ID, FATE)
 
     @property
     def files(self) -> tuple[WorkPath, ...]:
@@ -191,8 +203,17 @@ class MarkedFrame:
         read_from = ReadFrom(frame, self.files) if self.files else None
         return replace(self, frame=frame, fates=(*self.fates, *(fate for _, fate in marks)), read_from=read_from)
 
+    def refuse(self, condition: Column, fate: Fate, value: Column) -> MarkedFrame:
+        """As `mark`, and keep the value as text: the step will put another in its place."""
+        from pyspark.sql import functions as F
+
+        marked = self.mark(condition, fate)
+        earlier = F.col(REFUSED) if REFUSED in self.frame.columns else F.lit(None).cast("string")
+        text = F.when(F.col(FATE) == len(marked.fates), value.cast("string")).otherwise(earlier)
+        return marked.with_frame(marked.frame.withColumn(REFUSED, text))
+
     def with_frame(self, frame: DataFrame) -> MarkedFrame:
-        """The same marks on a frame whose user columns changed; _row_id and _fate must still be there."""
+        """The same marks on a frame whose user columns changed; the columns of `marks` must still be there."""
         return replace(self, frame=frame)
 
     def changed(self, frame: DataFrame, names: Iterable[str]) -> MarkedFrame:

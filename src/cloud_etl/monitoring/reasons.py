@@ -85,6 +85,7 @@ def _of_checks(report: PipelineReport) -> Iterator[RejectReason]:
     for step in report.ledger.steps if report.ledger else ():
         if step.status == "rejected" and step.rows:
             check = checks.get(step.step)
-            columns = check.columns if check else ()
+            # A step names its reasons after itself and the column.
+            columns = check.columns if check else (step.reason.partition(".")[2],)
             meaning = check.message if check else f"Refused by the step {step.step}."
             yield RejectReason(f"quality.{step.reason}", ", ".join(columns), step.rows, meaning, "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, RunContext
     from cloud_etl.domain.work_path import WorkPath
     from cloud_etl.engines.marked_frame import Written, WrittenFile
-    from cloud_etl.quality.port import Rule
     from cloud_etl.storage.object_store import ObjectStore
 
 
@@ -51,10 +50,10 @@ class DroppedRows:
             ) from exc
         return [self._store.uri(key) for _, key in moves]
 
-    def reject(self, frames: Sequence[Written], batch: Batch, rules: Mapping[str, Rule]) -> Rejected:
+    def reject(self, frames: Sequence[Written], batch: Batch) -> Rejected:
         """Write the rejected rows of every frame to the quarantine, with file, line and reason."""
         files = [file for written in frames for file in written.dropped("rejected")]
-        made = quarantine.write(files, batch, self._run, rules)
+        made = quarantine.write(files, batch, self._run)
         return Rejected(self.quarantine([made.path] if made.path else []), made.rows)
 
     def keep(self, frames: Sequence[Written]) -> None:

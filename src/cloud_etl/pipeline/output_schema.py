@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.schema import ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
+from cloud_etl.domain.schema import REFUSED, ROW_ID, ROWS_FOLDED, Column, ColumnType, Schema
 from cloud_etl.engines.marked_frame import FATE, column
 from cloud_etl.errors import TargetError, at
 from cloud_etl.transform.aggregation import folded
@@ -32,7 +32,7 @@ def output_schemas(spec: PipelineSpec, frame: DataFrame, contract: Schema) -> di
         ConfigError: the engine refuses an output.
         TargetError: a column has a type that no table takes.
     """
-    rows = frame.drop(FATE, ROW_ID)
+    rows = frame.drop(FATE, ROW_ID, REFUSED)
     schemas = {}
     for number, output in enumerate(spec.outputs):
         with at("outputs", number):

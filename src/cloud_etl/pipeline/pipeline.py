@@ -253,7 +253,7 @@ class ETLPipeline:
 
     def _assess(self, batch: Batch, transformed: Transformed, written: Written, gate: QualityGate) -> None:
         frames = (*transformed.earlier, written)
-        rejected = self._dropped.reject(frames, batch, gate.rules)
+        rejected = self._dropped.reject(frames, batch)
         self._dropped.keep(frames)
         self.account.quarantine += rejected.uris
         quality = self.account.quality = gate.assess(written, batch, self._history, transformed.earlier)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cloud_etl.domain.schema import LINEAGE
+from cloud_etl.domain.schema import LINEAGE, REFUSED
 from cloud_etl.storage.parquet_footers import footer, footers
 
 if TYPE_CHECKING:
@@ -69,9 +69,10 @@ def read_footers(paths: Sequence[WorkPath]) -> tuple[ColumnFooter, ...]:
 
 
 def columns_of(path: WorkPath) -> tuple[tuple[str, str], ...]:
-    """Name and type (in the contract's words) of each column of a file, lineage left out."""
+    """Name and type (in the contract's words) of each column of a file; of lineage, what a cast refused alone."""
     fields = footer(path).schema.to_arrow_schema()
-    return tuple((field.name, contract_type(field.type)) for field in fields if field.name not in LINEAGE)
+    left_out = set(LINEAGE) - {REFUSED}
+    return tuple((field.name, contract_type(field.type)) for field in fields if field.name not in left_out)
 
 
 def contract_type(arrow_type: pa.DataType) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.quality import CheckResult, ColumnProfile, QualityReport
-from cloud_etl.engines.marked_frame import Fate
 from cloud_etl.errors import DataRefusedError, at
 from cloud_etl.quality.checks.batch import RowCount
 from cloud_etl.quality.measure import Measured, measure
-from cloud_etl.quality.port import BatchCheck, BatchFacts, ComparingCheck, GateContext, RowCheck, Rule
+from cloud_etl.quality.port import BatchCheck, BatchFacts, ComparingCheck, GateContext, RowCheck
 from cloud_etl.quality.profile import profile
 from cloud_etl.quality.score import Faults, score
 from cloud_etl.quality.texts import TextFit
@@ -46,11 +45,6 @@ class QualityGate:
             self._batch_checks += (RowCount.keeping(replaced),)
         self._texts = texts or TextFit()
         self._proven: set[str] = set()
-
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """What is demanded of each row, by label; quarantine explains its rejects with it."""
-        return {**{rule.label: rule for check in self._row_checks for rule in check.rules}, **self._texts.rules}
 
     def mark(self, frame: MarkedFrame) -> MarkedFrame:
         """Mark the rows that fail a check with on_fail reject; they leave the frame with the next write.
@@ -128,7 +122,7 @@ class QualityGate:
         for rule, failing in zip(check.rules, prepared.failing, strict=True):
             if check.expressions:
                 marked = marked.probing(f"check {rule.label}", failing)
-            marked = marked.mark(failing, Fate(rule.label, "rejected", rule.label))
+            marked = marked.mark(failing, rule.fate("rejected"))
         return marked.with_frame(marked.frame.drop(*prepared.added)) if prepared.added else marked
 
     def _rejected_rows(self, written: Written, rejects: Sequence[RowCheck]) -> Mapping[str, int]:

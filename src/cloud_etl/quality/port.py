@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from cloud_etl.domain.spec import CheckSpec
+from cloud_etl.engines.marked_frame import Fate
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from cloud_etl.domain.ledger import Status
     from cloud_etl.domain.run import RunContext
     from cloud_etl.domain.schema import ColumnType
     from cloud_etl.domain.work_path import WorkPath
@@ -48,6 +50,10 @@ class Rule:
     label: str
     columns: tuple[str, ...]
     demand: str
+
+    def fate(self, status: Status) -> Fate:
+        """What becomes of a row that fails it."""
+        return Fate(self.label, status, self.label, self.columns[0] if len(self.columns) == 1 else None, self.demand)
 
 
 @dataclass(frozen=True, slots=True)

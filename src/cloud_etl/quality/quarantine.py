@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.rejects import QUARANTINE_COLUMNS
 from cloud_etl.domain.resources import LEAST_BYTES, Resources
-from cloud_etl.domain.schema import LINE_BITS, ROW_ID
+from cloud_etl.domain.schema import LINE_BITS, REFUSED, ROW_ID
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality.footers import columns_of
 from cloud_etl.storage.parquet_footers import for_each
@@ -20,7 +20,6 @@ from cloud_etl.storage.parquet_queries import parquet_queries, query_error, quot
 if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch, RunContext
     from cloud_etl.engines.marked_frame import Fate, WrittenFile
-    from cloud_etl.quality.port import Rule
 
 STAGE = "quality"
 Columns = tuple[tuple[str, str], ...]
@@ -75,16 +74,16 @@ class Reject:
     rejected_at: datetime
 
 
-def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Mapping[str, Rule]) -> Quarantined:
+def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext) -> Quarantined:
     """Turn rejected rows of written frames into one Parquet file with the columns of the quarantine.
 
-    The row stands in raw_text as JSON, as it was at the gate; file and line come from its lineage.
+    The row stands in raw_text as JSON, as it was at the gate, with the value that a cast refused; file and line come
+    from its lineage.
 
     Args:
         files: what `Written.dropped("rejected")` gives, of one or more frames.
         batch: its files are where the rows came from.
         run: names run and pipeline, and gives the scratch folder.
-        rules: `QualityGate.rules`; they explain the reasons.
 
     Returns:
         A file in the run's scratch folder; its rows are as many as the footers of `files` hold.
@@ -103,7 +102,7 @@ def write(files: Sequence[WrittenFile], batch: Batch, run: RunContext, rules: Ma
         with parquet_queries(run.resources, run.scratch) as queries:
             queries.rows(_SOURCES, _columns_of_sources(batch))
             selects = [
-                _select(fate, columns, queries.files([file.path for file in group]), run, rules.get(fate.reason))
+                _select(fate, columns, queries.files([file.path for file in group]), run)
                 for fate, columns, group in grouped
             ]
             written = int(str(queries.rows(_copy(selects, target))[0][0]))
@@ -179,9 +178,8 @@ def _copy(selects: Sequence[str], target: Path) -> str:
     return f"COPY ({' UNION ALL '.join(selects)}) TO {text(target)} (FORMAT parquet, COMPRESSION zstd)"
 
 
-def _select(fate: Fate, columns: Columns, source: str, run: RunContext, rule: Rule | None) -> str:
-    column = rule.columns[0] if rule and len(rule.columns) == 1 else None
-    message = f"wanted: {rule.demand}" if rule else f"rejected by {fate.step}"
+def _select(fate: Fate, columns: Columns, source: str, run: RunContext) -> str:
+    message = f"wanted: {fate.demand}" if fate.demand else f"rejected by {fate.step}"
     line = f"frame.{ROW_ID} & {(1 << LINE_BITS) - 1}"
     values = {
         "run_id": text(run.run_id),
@@ -189,10 +187,10 @@ def _select(fate: Fate, columns: Columns, source: str, run: RunContext, rule: Ru
         "source_uri": "sources.uri",
         "source_etag": "sources.etag",
         "line": line,
-        "column": _nullable(column),
+        "column": _nullable(fate.column),
         "code": text(f"{STAGE}.{fate.reason}"),
         "message": text(message),
-        "raw_text": _as_json(columns),
+        "raw_text": _as_json(columns, fate.column),
         "stage": text(STAGE),
         "rejected_at": f"TIMESTAMP {text(datetime.now(UTC).replace(tzinfo=None))}",
     }
@@ -201,9 +199,20 @@ def _select(fate: Fate, columns: Columns, source: str, run: RunContext, rule: Ru
     return f"SELECT {', '.join(terms)} FROM {frame} LEFT JOIN sources ON sources.place = frame.{ROW_ID} >> {LINE_BITS}"
 
 
-def _as_json(columns: Columns) -> str:
+def _as_json(columns: Columns, refused: str | None) -> str:
+    """The row as JSON; in place of the column that a cast emptied, the text that it refused."""
+    kept = REFUSED in dict(columns) and refused is not None
+    own = [(name, kind) for name, kind in columns if name != REFUSED]
+    if kept and refused not in dict(own):
+        # A later step renamed or dropped it.
+        own.append((str(refused), ""))
     terms = []
-    for name, kind in columns:
+    for name, kind in own:
+        if kept and name == refused:
+            value = f"to_json(frame.{quoted(name)})" if kind else "NULL"
+            text_ = f"to_json(frame.{quoted(REFUSED)})"
+            terms.append(f"{text(name)}, coalesce({text_}, {value})")
+            continue
         value = f"frame.{quoted(name)}"
         if kind == "double":
             # JSON has no NaN and no infinity: they stand as text.

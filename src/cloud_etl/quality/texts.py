@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.files import source_of
 from cloud_etl.domain.quality import CheckResult, OnFail, TooLong
 from cloud_etl.domain.schema import ROW_ID, TextLimits
-from cloud_etl.engines.marked_frame import Fate, MarkedFrame, column
+from cloud_etl.engines.marked_frame import MarkedFrame, column
 from cloud_etl.quality.port import Rule
 from cloud_etl.storage.parquet_footers import for_each, parquet_source
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloud_etl.domain.run import Batch
     from cloud_etl.domain.spec import ColumnSpec
     from cloud_etl.domain.work_path import WorkPath
-    from cloud_etl.engines.marked_frame import Written, WrittenFile
+    from cloud_etl.engines.marked_frame import Fate, Written, WrittenFile
 
 _ON_FAIL: Mapping[TooLong, OnFail] = {"reject": "reject", "cut": "warn", "fail": "fail"}
 # A backslash that is not itself escaped, and u0000.
@@ -50,8 +50,7 @@ class TextRule:
     @property
     def fate(self) -> Fate:
         """What becomes of a row that fails; one that stops the run is in the quarantine too, to be found."""
-        label = self.rule.label
-        return Fate(label, "cut" if self.policy == "cut" else "rejected", label)
+        return self.rule.fate("cut" if self.policy == "cut" else "rejected")
 
 
 class TextFit:
@@ -67,11 +66,6 @@ class TextFit:
         self._contract = contract or {}
         self._tables = tables
         self._rules: tuple[TextRule, ...] = ()
-
-    @property
-    def rules(self) -> Mapping[str, Rule]:
-        """What is demanded of each text, by label; known after `mark`."""
-        return {one.rule.label: one.rule for one in self._rules}
 
     def mark(self, frame: MarkedFrame) -> MarkedFrame:
         """Mark the rows with a text that the warehouse would refuse, and cut where the contract says so; lazy.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.ledger import BarrierCount
-from cloud_etl.domain.schema import ROW_ID
+from cloud_etl.domain.schema import REFUSED, ROW_ID
 from cloud_etl.engines.dialect import read_files
 from cloud_etl.engines.failures import analysis_errors
 from cloud_etl.engines.marked_frame import FATE, MarkedFrame, ReadFrom, Written, column, quoted
@@ -132,7 +132,7 @@ class DataTransformer:
         if paths:
             frame = MarkedFrame.of_accepted(session, paths)
         else:
-            empty = session.createDataFrame([], before.frame.drop(FATE).schema)
+            empty = session.createDataFrame([], before.frame.drop(FATE, REFUSED).schema)
             frame = MarkedFrame(empty.withColumn(FATE, F.lit(0)))
         return replace(frame, row_ids_unique=before.row_ids_unique)
 

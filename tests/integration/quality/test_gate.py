@@ -219,7 +219,7 @@ def test_rejected_rows_of_a_written_frame_go_into_quarantine(lab):
 
     gate = lab.gate([FIRST_TWO, {"not_null": {"columns": ["n"]}}])
     written = gate.mark(lab.frame(TEN)).write(lab.folder / "out")
-    made = quarantine.write(written.dropped("rejected"), batch_of(10), lab.run, gate.rules)
+    made = quarantine.write(written.dropped("rejected"), batch_of(10), lab.run)
     rejects = quarantine.rows([made.path], 10)
     assert [(reject.line, reject.column, reject.code, reject.raw_text) for reject in rejects] == [
         (0, "i", "quality.range.i", '{"i":0,"n":null}'),

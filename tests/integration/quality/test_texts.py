@@ -32,7 +32,6 @@ def fitted(lab):
         gate = lab.gate([], texts=TextFit(contract, [LoadedTexts(None, TextLimits(10, fixed or {}))]))
         lab.made += 1
         written = gate.mark(lab.frame(sql)).write(lab.folder / f"fitted-{lab.made}", partition_by)
-        lab.rules = gate.rules
         return Outcome(written, gate.assess(written, batch_of(written.rows)))
 
     return fitted
@@ -54,7 +53,7 @@ def test_a_text_of_more_bytes_than_the_table_holds_costs_its_row_a_reject_with_f
     kept = [text for text, cut in LENGTHS.items() if text == cut]
     assert texts_of(outcome) == ["short", *kept, None]
     assert outcome.report.refusals == ()
-    made = quarantine.write(outcome.written.dropped("rejected"), batch_of(9), lab.run, lab.rules)
+    made = quarantine.write(outcome.written.dropped("rejected"), batch_of(9), lab.run)
     assert [(one.line, one.column, one.code, one.message) for one in quarantine.rows([made.path], 10)] == [
         (line, "note", "quality.too_long.note", "wanted: note with at most 10 bytes, which is what the warehouse holds")
         for line in (3, 4, 5)

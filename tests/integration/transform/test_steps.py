@@ -9,6 +9,8 @@ import pytest
 
 from cloud_etl.errors import ConfigError, StepFailedError
 
+from .conftest import select
+
 
 def test_drop_nulls_counts_a_row_for_the_first_column_it_lacks(lab):
     rows = lab.values("a, b", "(1, 1)", "(NULL, 1)", "(1, NULL)", "(NULL, NULL)")
@@ -51,6 +53,33 @@ def test_cast_rejects_what_does_not_fit_and_never_makes_a_null(lab, values, targ
     assert out.rows("v") == [(value,) for value in kept]
     assert out.dropped == {"cast.v": rejected}
     assert all(file.fate.status == "rejected" for file in out.written.files if file.fate)
+
+
+def test_a_cast_keeps_what_it_refused_through_all_that_follows(lab):
+    values = "('x1', '5', 1), ('7', ' y', 2), ('8', '9', 3), ('z', 'z', 4), (NULL, '6', 1)"
+    steps = [
+        {"derive": {"c": "concat(a, '!')"}},
+        {"cast": {"a": "integer"}},
+        {"cast": {"b": "integer"}},
+        {"cast": {"c": "double"}},
+        {"rename": {"a": "number"}},
+        {"deduplicate": {"keys": ["k"]}},
+        {"drop": ["b"]},
+    ]
+    out = lab.write(f"SELECT a, b, k FROM (VALUES {values}) t(a, b, k)", *steps)
+    assert out.rows("k, _refused", of="cast.a") == [(1, "x1"), (4, "z")]
+    assert out.rows("k, _refused", of="cast.b") == [(2, " y")]
+    assert out.rows("k, _refused", of="cast.c") == [(3, "8!")]
+    assert out.rows("number, c, k, _refused") == [(None, None, 1, None)]
+
+
+def test_what_a_cast_refused_does_not_go_on_behind_a_barrier(lab):
+    out = lab.write(
+        "SELECT * FROM (VALUES ('x'), ('5')) t(v)", {"cast": {"v": "integer"}}, {"sql": "select * from input"}
+    )
+    assert out.types == {"v": "INTEGER"}
+    [refused] = [file for file in out.transformed.earlier[0].files if file.fate]
+    assert select([refused], "_refused") == [("x",)]
 
 
 def test_derive_sees_the_columns_made_before_it(lab):

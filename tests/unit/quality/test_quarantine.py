@@ -14,13 +14,11 @@ from cloud_etl.domain.schema import LINE_BITS, Schema
 from cloud_etl.engines.marked_frame import Fate
 from cloud_etl.errors import QuarantineError, SourceError
 from cloud_etl.quality import quarantine
-from cloud_etl.quality.port import Rule
 
 from .conftest import STARTED
 
-RANGE = Fate("range.quantity", "rejected", "range.quantity")
-CAST = Fate("cast", "rejected", "cast.price")
-RULES = {"range.quantity": Rule("range.quantity", ("quantity",), "quantity >= 1")}
+RANGE = Fate("range.quantity", "rejected", "range.quantity", "quantity", "quantity >= 1")
+CAST = Fate("cast", "rejected", "cast.price", "price", "price as integer")
 
 
 def batch() -> Batch:
@@ -41,7 +39,7 @@ def test_rejected_rows_carry_where_they_came_from_why_and_what_they_were(written
             12345678901234567.25::DECIMAL(20,2) AS price
         UNION ALL SELECT {row_id(1, 2)}, NULL, 0, 0.10"""
     before = datetime.now(UTC).replace(tzinfo=None)
-    made = quarantine.write([written(sql, RANGE)], batch(), run, RULES)
+    made = quarantine.write([written(sql, RANGE)], batch(), run)
     assert made.rows == 2
     first, second = quarantine.rows([made.path], 10)
     assert first.raw_text == '{"order id":"O\'1","quantity":-1,"price":12345678901234567.25}'
@@ -54,8 +52,23 @@ def test_rejected_rows_carry_where_they_came_from_why_and_what_they_were(written
     assert before <= first.rejected_at <= datetime.now(UTC).replace(tzinfo=None)
 
 
+def test_what_a_cast_refused_stands_in_the_place_that_it_emptied(written, run):
+    sql = """
+        SELECT 1::BIGINT AS _row_id, 7 AS id, NULL::INTEGER AS price, '1,"5' AS _refused
+        UNION ALL SELECT 2, 8, 3, NULL"""
+    moved = "SELECT 3::BIGINT AS _row_id, 9 AS id, NULL::INTEGER AS cost, 'x' AS _refused"
+    made = quarantine.write([written(sql, CAST), written(moved, CAST)], batch(), run)
+    rejects = quarantine.rows([made.path], 10)
+    assert [json.loads(reject.raw_text) for reject in rejects] == [
+        {"id": 7, "price": '1,"5'}, {"id": 8, "price": 3}, {"id": 9, "cost": None, "price": "x"},
+    ]  # fmt: skip
+    assert {(one.column, one.code, one.message) for one in rejects} == {
+        ("price", "quality.cast.price", "wanted: price as integer")
+    }
+
+
 def test_the_file_has_the_columns_of_the_quarantine(written, run):
-    made = quarantine.write([written("SELECT 1::BIGINT AS _row_id, 1 AS a", RANGE)], batch(), run, {})
+    made = quarantine.write([written("SELECT 1::BIGINT AS _row_id, 1 AS a", RANGE)], batch(), run)
     schema = pq.read_schema(made.path)
     assert [(field.name, str(field.type)) for field in schema] == [
         (name, arrow) for name, _, arrow in QUARANTINE_COLUMNS
@@ -69,7 +82,7 @@ def test_rows_of_several_frames_with_other_columns_go_into_one_file(written, run
         written("SELECT 3::BIGINT AS _row_id, 'x' AS b FROM range(2)", CAST),
         written("SELECT 4::BIGINT AS _row_id, 'x' AS b WHERE false", CAST),
     ]
-    made = quarantine.write(files, batch(), run, RULES)
+    made = quarantine.write(files, batch(), run)
     assert made.rows == 7
     groups = quarantine.summary([made.path])
     assert [(group.code, group.records) for group in groups] == [
@@ -82,27 +95,27 @@ def test_rows_of_several_frames_with_other_columns_go_into_one_file(written, run
 
 def test_numbers_that_json_lacks_stand_as_text(written, run):
     sql = "SELECT 1::BIGINT AS _row_id, 'nan'::DOUBLE AS a, '-inf'::DOUBLE AS b, 0.5::DOUBLE AS c, NULL::DOUBLE AS d"
-    made = quarantine.write([written(sql, RANGE)], batch(), run, RULES)
+    made = quarantine.write([written(sql, RANGE)], batch(), run)
     [reject] = quarantine.rows([made.path], 1)
     assert json.loads(reject.raw_text) == {"a": "nan", "b": "-inf", "c": 0.5, "d": None}
 
 
 def test_rows_without_lineage_are_kept_without_a_place(written, run):
-    made = quarantine.write([written("SELECT NULL::BIGINT AS _row_id, 1 AS a", RANGE)], batch(), run, RULES)
+    made = quarantine.write([written("SELECT NULL::BIGINT AS _row_id, 1 AS a", RANGE)], batch(), run)
     [reject] = quarantine.rows([made.path], 1)
     assert (reject.source_uri, reject.line, reject.raw_text) == (None, None, '{"a":1}')
 
 
 def test_nothing_is_written_when_nothing_was_rejected(written, run):
-    assert quarantine.write([], batch(), run, {}) == quarantine.Quarantined(None, 0)
-    assert quarantine.write([written("SELECT 1 AS a WHERE false", RANGE)], batch(), run, {}).path is None
+    assert quarantine.write([], batch(), run) == quarantine.Quarantined(None, 0)
+    assert quarantine.write([written("SELECT 1 AS a WHERE false", RANGE)], batch(), run).path is None
 
 
 def test_a_rejected_row_that_cannot_be_written_stops_the_run(written, run):
     file = written("SELECT 1::BIGINT AS _row_id, 'a secret value' AS a", RANGE)
     run.scratch.write_text("in the way")
     with pytest.raises(QuarantineError, match="Nothing was published") as refused:
-        quarantine.write([file], batch(), run, RULES)
+        quarantine.write([file], batch(), run)
     assert "a secret value" not in str(refused.value)
 
 
@@ -111,7 +124,7 @@ def test_a_quarantine_that_lost_rows_stops_the_run(written, run):
 
     file = written("SELECT 1::BIGINT AS _row_id", RANGE)
     with pytest.raises(QuarantineError, match="only 1 were written"):
-        quarantine.write([replace(file, rows=2)], batch(), run, RULES)
+        quarantine.write([replace(file, rows=2)], batch(), run)
 
 
 @pytest.fixture
@@ -131,7 +144,7 @@ def reader_rejects(tmp_path):
 
 
 def test_rejects_of_reader_and_checks_are_shown_together(written, run, reader_rejects):
-    made = quarantine.write([written("SELECT 9::BIGINT AS _row_id, 1 AS a FROM range(2)", RANGE)], batch(), run, RULES)
+    made = quarantine.write([written("SELECT 9::BIGINT AS _row_id, 1 AS a FROM range(2)", RANGE)], batch(), run)
     paths = [made.path, reader_rejects]
     groups = [(group.source_uri[-9:], group.stage, group.code, group.records) for group in quarantine.summary(paths)]
     assert groups == [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.files import source_of
-from cloud_etl.domain.schema import LINEAGE, ROW_ID, ColumnType, Schema
+from cloud_etl.domain.schema import LINEAGE, REFUSED, ROW_ID, ColumnType, Schema
 from cloud_etl.errors import TargetError
 from cloud_etl.load.dialect import quote
 from cloud_etl.load.redshift.dialect import MAX_VARCHAR_BYTES, fold
@@ -233,7 +233,8 @@ def staging_columns(files: DataFiles, schema: Schema) -> tuple[tuple[str, str], 
     """Names and types of the staging table: those of the files, in their order; without files those of the schema."""
     if not files.files:
         return tuple((fold(column.name), _NO_FILE[column.type.kind].format(column.type)) for column in schema.columns)
-    longest = files.longest
+    # A text that was not measured: it may have any length, but for the one that is empty in all published rows.
+    longest = {REFUSED: 0, **files.longest}
     return tuple(
         (fold(column.name), f"VARCHAR({min(MAX_VARCHAR_BYTES, max(1, longest.get(column.name, MAX_VARCHAR_BYTES)))})")
         if column.copy_type == "VARCHAR"

@@ -35,9 +35,9 @@ _FORMS: Mapping[Kind, str] = {
 class Cast(Step):
     """Give columns another type. A value that does not fit takes its row out; it never becomes NULL unseen.
 
-    Status rejected, reason `cast.<column>`. A value fits when it can be read as the new type without losing digits:
-    12.0 fits integer, 12.5 does not; 1.239 does not fit decimal(12,2). From double to decimal is rounded,
-    by the digits that the double is written with.
+    Status rejected, reason `cast.<column>`; the quarantine has the value as it was. A value fits when it can be read as
+    the new type without losing digits: 12.0 fits integer, 12.5 does not; 1.239 does not fit decimal(12,2). From double
+    to decimal is rounded, by the digits that the double is written with.
     """
 
     kind: ClassVar[str] = "cast"
@@ -55,7 +55,10 @@ class Cast(Step):
             misfit = column(name).isNotNull() & (value.isNull() | _loses_digits(column(name), value, source, target))
             with analysis_errors(f"{self.label}.{name}", frame.columns):
                 _ = frame.frame.select(value).schema
-            frame = frame.mark(misfit, Fate(self.label, "rejected", f"{self.kind}.{name}"))
+            demand = f"{name} as {target}, without a digit lost"
+            frame = frame.refuse(
+                misfit, Fate(self.label, "rejected", f"{self.kind}.{name}", name, demand), column(name)
+            )
             # A name of its own for the condition's column: mark has read the old value by now.
             frame = frame.changed(frame.frame.withColumn(name, F.when(frame.alive, value)), [name])
         return frame

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from cloud_etl.domain.schema import ROW_ID
-from cloud_etl.engines.marked_frame import FATE, column
+from cloud_etl.engines.marked_frame import column
 from cloud_etl.transform.columns import Columns, checked, refuse_reserved, refuse_twins, require
 from cloud_etl.transform.port import Step
 
@@ -29,7 +28,7 @@ class Rename(Step):
         """Rename; what was proven of a column stays proven under its new name."""
         checked(frame, self.names, self.label)
         columns = [column(name).alias(self.names.get(name, name)) for name in frame.columns]
-        renamed = frame.frame.select(*columns, ROW_ID, FATE)
+        renamed = frame.frame.select(*columns, *frame.marks)
         keys = tuple(frozenset(self.names.get(name, name) for name in key) for key in frame.unique_keys)
         return replace(frame, frame=renamed, unique_keys=keys)
 
@@ -89,5 +88,5 @@ class Drop(Step):
 
 
 def _keep(frame: MarkedFrame, names: tuple[str, ...]) -> MarkedFrame:
-    kept = frame.frame.select(*(column(name) for name in names), ROW_ID, FATE)
+    kept = frame.frame.select(*(column(name) for name in names), *frame.marks)
     return replace(frame, frame=kept, unique_keys=tuple(keys for keys in frame.unique_keys if keys <= set(names)))
