@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,18 @@ from scripts.parity.expressions import expression, metrics
 from scripts.parity.steps import Step, reference_like, steps
 from scripts.parity.values import VALUES, Columns, pick, reference_rows, rows
 
+# What a case expects that has no value: it overflows.
+STOPS = "stops"
+
 
 @dataclass(frozen=True)
 class Case:
-    """What both engines are given; rows and reference are queries in DuckDB's SQL."""
+    """What both engines are given; rows and reference are queries in DuckDB's SQL.
+
+    Attributes:
+        expected: the rows that must come out, where Python can tell, by the columns that it tells; or STOPS.
+        kinds: types of those columns in DuckDB's words.
+    """
 
     number: int
     columns: Columns
@@ -24,6 +32,8 @@ class Case:
     steps: tuple[Step, ...]
     checks: tuple[Mapping[str, Any], ...]
     outputs: tuple[Mapping[str, Any], ...]
+    expected: Sequence[Mapping[str, Any]] | str | None = None
+    kinds: Mapping[str, str] | None = None
 
     @property
     def pipeline(self) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-from scripts.parity.cases import Case
+from scripts.parity.cases import STOPS, Case
 from scripts.parity.steps import MODULE
 
 from cloud_etl.backends import register_families
@@ -20,7 +21,7 @@ from cloud_etl.domain.schema import Column, ColumnType, Schema
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.engines.dialect import read_files
 from cloud_etl.engines.spark_manager import SparkManager
-from cloud_etl.errors import CloudEtlError, EnginesDifferError
+from cloud_etl.errors import CloudEtlError, ConfigError, EnginesDifferError
 from cloud_etl.pipeline import verify
 from cloud_etl.pipeline.verify import Made
 from cloud_etl.quality.gate import QualityGate
@@ -36,17 +37,18 @@ class Answer:
 
     Attributes:
         difference: what they did differently; None where they did the same.
-        refused: whether both refused it, so that no tables were compared.
+        refused: why both refused it, or Sail alone before a row was read, so that no tables were compared.
     """
 
     difference: str | None
-    refused: bool = False
+    refused: str | None = None
 
 
 def compare(case: Case, engines: Sequence[SparkManager], folder: Path) -> Answer:
-    """Give both engines a case and compare tables and check results.
+    """Give both engines a case and compare tables and check results; one alone is compared with Python.
 
-    Where an engine refuses, the other must refuse too: then nothing was published on either.
+    Where an engine refuses, the other must refuse too: then nothing was published on either. Sail, which comes first,
+    may refuse a case alone whose values Python tells.
     """
     register_families()
     (folder / "parity_steps.py").write_text(MODULE)
@@ -62,19 +64,60 @@ def compare(case: Case, engines: Sequence[SparkManager], folder: Path) -> Answer
             made.append(_made(engine.name, spec, batch, context))
         except CloudEtlError as exc:
             made.append(exc)
-    one, two = made
-    if isinstance(one, CloudEtlError) and isinstance(two, CloudEtlError):
-        return Answer(
-            None if type(one) is type(two) else f"the engines refuse differently: {one} / {two}", refused=True
-        )
-    if isinstance(one, CloudEtlError) or isinstance(two, CloudEtlError):
-        told = [str(each) if isinstance(each, CloudEtlError) else "done" for each in made]
-        return Answer(f"only one engine refuses: {told}")
+    if len(made) == 1:
+        [sail] = made
+        return _alone(case, sail) if isinstance(sail, Exception) else Answer(_beside_python(case, sail[0]))
+    sail, spark = made
+    if isinstance(sail, Exception) or isinstance(spark, Exception):
+        return _refused(case, sail, spark)
     try:
-        verify.compare(one[0], two[0], batch, Resources(1024 * MIB, 1))
+        verify.compare(sail[0], spark[0], batch, Resources(1024 * MIB, 1))
     except EnginesDifferError as exc:
         return Answer(str(exc))
-    return Answer(None if _judged(one[1]) == _judged(two[1]) else f"checks differ: {one[1]} / {two[1]}")
+    if _judged(sail[1]) != _judged(spark[1]):
+        return Answer(f"checks differ: {sail[1]} / {spark[1]}")
+    return Answer(_beside_python(case, sail[0]))
+
+
+def _alone(case: Case, sail: Exception) -> Answer:
+    if case.expected == STOPS or isinstance(sail, ConfigError):
+        return Answer(None, refused=f"sail: {sail}")
+    return Answer(f"sail refuses what has a value: {sail}")
+
+
+def _refused(case: Case, sail: object, spark: object) -> Answer:
+    told = [str(each) if isinstance(each, Exception) else "done" for each in (sail, spark)]
+    if type(sail) is type(spark):
+        if case.expected not in (None, STOPS):
+            return Answer(f"both engines refuse what has a value: {told}")
+        return Answer(None, refused=f"both: {told[0]}")
+    if isinstance(sail, ConfigError) and case.expected is not None:
+        return Answer(None, refused=f"sail: {told[0]}")
+    return Answer(f"the engines refuse differently: {told}")
+
+
+def _beside_python(case: Case, made: Made) -> str | None:
+    """How the accepted rows of an engine differ from those that Python computed; None where they are the same."""
+    if case.expected is None:
+        return None
+    if isinstance(case.expected, str):
+        return "both engines give rows where Python has no value"
+    kinds = case.kinds or {}
+    wanted = Counter(tuple(row.values()) for row in case.expected)
+    paths = [str(file.path) for file in made.frames[-1].accepted]
+    if not paths:
+        return f"Python gives {wanted}, the engine no row" if wanted else None
+    with duckdb.connect() as connection:
+        names = ", ".join(f'"{name}"' for name in kinds)
+        found = connection.execute(f"SELECT {names} FROM read_parquet({paths})")
+        given = {name: str(kind) for name, kind, *_ in found.description}
+        rows = Counter(found.fetchall())
+    if given != kinds:
+        return f"Python gives the types {kinds}, the engine {given}"
+    if wanted != rows:
+        more = [sorted(map(str, side.elements())) for side in (wanted - rows, rows - wanted)]
+        return f"Python gives {more[0]}, the engine {more[1]}"
+    return None
 
 
 def _made(name: str, spec: PipelineSpec, batch: Batch, context: StepContext) -> tuple[Made, QualityReport]:

@@ -124,17 +124,16 @@ def _address(session: SparkSession, path: WorkPath) -> str:
 
 
 def rounded(session: SparkSession, value: Column, target: str) -> Column:
-    """A double as a decimal, NULL where it does not fit: rounded by the digits that it is written with, as Spark does.
-
-    Sail rounds the binary number, so that 1.005 becomes 1.00. Beyond the bounds no such digits are lost.
-    """
+    """A double as a decimal, NULL where it does not fit: rounded by the digits that it is written with."""
     from pyspark.sql import functions as F
+
+    from cloud_etl.engines.sql.decimals import DIGITS, LEAST_WRITTEN, MOST_WRITTEN
 
     plain = value.try_cast(target)
     if not is_sail(session):
         return plain
-    written = (F.abs(value) >= 1e-3) & (F.abs(value) < 1e15)
-    return F.when(written, value.cast("string").cast("decimal(38,18)").try_cast(target)).otherwise(plain)
+    written = (F.abs(value) >= LEAST_WRITTEN) & (F.abs(value) < MOST_WRITTEN)
+    return F.when(written, value.cast("string").cast(DIGITS).try_cast(target)).otherwise(plain)
 
 
 def gathered(frame: DataFrame, name: str) -> DataFrame:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 _MOST, _SCALE_KEPT = 38, 6
+# From here to there a double is written digit by digit, and this holds the digits: by them it becomes a decimal, as in
+# Spark. Sail rounds the binary number, so that 1.005 becomes 1.00. Beyond the bounds no such digits are lost.
+LEAST_WRITTEN, MOST_WRITTEN, DIGITS = 1e-3, 1e15, "decimal(38,18)"
 _DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
-_INTEGERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
+# Whole numbers and the digits of a decimal that holds them, in the order of their width.
+INTEGERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class DecimalType:
         """
         if found := _DECIMAL.fullmatch(kind):
             return cls(int(found[1]), int(found[2]))
-        if kind not in _INTEGERS:
+        if kind not in INTEGERS:
             return None
-        return cls(len(literal.lstrip("-").lstrip("0")) or 1 if literal else _INTEGERS[kind], 0)
+        return cls(len(literal.lstrip("-").lstrip("0")) or 1 if literal else INTEGERS[kind], 0)
 
     @classmethod
     def bounded(cls, precision: int, scale: int) -> DecimalType:
@@ -46,6 +50,12 @@ class DecimalType:
     def whole(self) -> int:
         """Digits before the point."""
         return self.precision - self.scale
+
+    def beside(self, other: DecimalType) -> DecimalType:
+        """Type that both are brought to where one of them is chosen: digits before the point are kept first."""
+        scale = max(self.scale, other.scale)
+        precision = max(self.whole, other.whole) + scale
+        return DecimalType(min(_MOST, precision), max(0, scale - max(0, precision - _MOST)))
 
     def plus(self, other: DecimalType) -> DecimalType:
         """Type of a sum or a difference."""

@@ -6,7 +6,7 @@ Spark raises in ANSI mode, Sail wraps around without a word. So on Sail `a + b`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.dialect import is_sail
@@ -80,16 +80,46 @@ def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
     from cloud_etl.engines.sql.twins import told_apart
 
     changed = told_apart(holder)
-    # A replaced node takes its replaced operands along.
-    for node in reversed(list(holder.walk(bfs=True))):
-        found = replacement(node, type_of, label)
-        if found is not None:
-            place, new = found
-            place.replace(new)
-            # At once: the engine tells the types of what stands around.
+    for alike in _from_the_leaves(holder):
+        is_other = False
+        for node in alike:
+            if (found := replacement(node, type_of, label)) is not None:
+                place, new = found
+                place.replace(new)
+                is_other = True
+        if is_other:
+            # Now, for the engine tells the types of what stands around; of one text after all of them are replaced, or
+            # those that wait would be told apart from those that are done.
             told_apart(holder)
             changed = True
     return changed
+
+
+def _from_the_leaves(holder: exp.Expr) -> Iterable[list[exp.Expr]]:
+    """All nodes, operands before what is made of them, and those of one text together."""
+    from cloud_etl.engines.sql.spark_sql import sql_of
+
+    heights: dict[int, int] = {}
+    alike: dict[tuple[int, str], list[exp.Expr]] = {}
+    for node in reversed(list(holder.walk(bfs=True))):
+        height = 1 + max((heights[id(part)] for part in node.iter_expressions()), default=0)
+        heights[id(node)] = height
+        alike.setdefault((height, sql_of(node)), []).append(node)
+    return [alike[key] for key in sorted(alike, key=lambda key: key[0])]
+
+
+def whole(node: exp.Expr) -> exp.Expr:
+    """Of `sum(x) filter (where ...) over (...)` everything."""
+    from sqlglot import exp
+
+    while isinstance(node.parent, exp.Filter | exp.Window | exp.IgnoreNulls) and node.parent.this is node:
+        node = node.parent
+    return node
+
+
+def _put(found: tuple[exp.Expr, exp.Expr]) -> None:
+    place, new = found
+    place.replace(new)
 
 
 def may_wrap(text: str) -> bool:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from cloud_etl.engines.sql.coercion import REAL, doubles_beside_decimals
-from cloud_etl.engines.sql.decimals import DecimalType, plain_number
-from cloud_etl.engines.sql.integers import cast, refusal, unchecked, widened, wraps
+from cloud_etl.engines.sql.coercion import REAL, brought_to_one_type
+from cloud_etl.engines.sql.decimals import DIGITS, LEAST_WRITTEN, MOST_WRITTEN, DecimalType, plain_number
+from cloud_etl.engines.sql.integers import cast, refusal, unchecked, whole, widened, wraps
 from cloud_etl.engines.sql.patterns import FUNCTIONS, ascii_classes
 from cloud_etl.engines.sql.refused import refused_form
 from cloud_etl.engines.sql.spark_sql import expression_tree, sql_of
@@ -36,6 +36,7 @@ _FORMS = {
     ("array_contains", 2): "CASE WHEN ({1}) IS NOT NULL THEN array_contains({0}, {1}) END",
     ("regexp_count", 2): "CAST(regexp_count({0}, {1}) AS INT)",
 }
+_CAST_FUNCTIONS = ("tinyint", "smallint", "int", "bigint", "decimal")
 # Sail's own takes nanoseconds, which end in the years 1677 and 2262. The first day of the unit that holds a date:
 _FIRST_DAYS = {
     "week": "date_sub({0}, pmod(dayofweek({0}) + 5, 7))",
@@ -67,8 +68,8 @@ def replacement(node: exp.Expr, type_of: TypeOf, label: str) -> Found:
     if (refused := refused_form(node, type_of)) is not None:
         raise refusal(f"{label}: {refused[0]} does not give the same on sail and spark; {refused[1]}")
     if isinstance(node, exp.Cast):
-        return _by_digits(node, type_of)
-    changed = doubles_beside_decimals(node, type_of) | _written_out(node)
+        return _by_digits(node, type_of) or _cut_cast(node, node.to, type_of)
+    changed = brought_to_one_type(node, type_of) | _written_out(node)
     if not isinstance(node, exp.Anonymous):
         return (node, node.copy()) if changed else None
     changed |= _one_zero(node, type_of)
@@ -81,10 +82,41 @@ def _by_digits(node: exp.Cast, type_of: TypeOf) -> Found:
         return None
     text = sql_of(node.this)
     written = node.copy()
-    written.set("this", expression_tree(f"CAST(CAST({text} AS STRING) AS DECIMAL(38, 18))"))
-    test = f"abs({text}) >= CAST(1e-3 AS DOUBLE) AND abs({text}) < CAST(1e15 AS DOUBLE)"
+    written.set("this", expression_tree(f"CAST(CAST({text} AS STRING) AS {DIGITS})"))
+    test = f"abs({text}) >= CAST({LEAST_WRITTEN} AS DOUBLE) AND abs({text}) < CAST({MOST_WRITTEN} AS DOUBLE)"
     new = exp.Case(ifs=[exp.If(this=expression_tree(test), true=written)], default=node.copy())
     return node, new
+
+
+def _cut_cast(node: exp.Expr, target: exp.DataType, type_of: TypeOf) -> Found:
+    """A cast that takes digits of a decimal away, so that nobody looks through it.
+
+    Sail's planner compares what stands inside a cast with a literal outside of it: to it `cast(1.10 as int) = 1` is
+    `1.10 = 1.00`, also where the cast and the comparison are of two steps.
+    """
+    value = node.expressions[0] if isinstance(node, exp.Anonymous) else node.this
+    kind = type_of(value) or ""
+    found = DecimalType.of(kind) if kind.startswith("decimal") else None
+    if found is None or not found.scale:
+        return None
+    text = target.sql("spark").lower()
+    wanted = DecimalType.of("decimal(10,0)" if text == "decimal" else text.replace(" ", ""))
+    if wraps(text):
+        every_bit = cast(exp.Literal.number("-1"), text)
+        return node, exp.Paren(this=exp.BitwiseAnd(this=node.copy(), expression=every_bit))
+    if wanted is None or wanted.scale >= found.scale:
+        return None
+    value.replace(_round(value.copy(), wanted.scale))
+    return node, node.copy()
+
+
+def _round(value: exp.Expr, digits: int) -> exp.Expr:
+    return exp.Anonymous(this="round", expressions=[value, exp.Literal.number(digits)])
+
+
+def _cut(value: exp.Expr, kind: DecimalType) -> exp.Expr:
+    """A decimal with fewer digits, rounded before it is cast: see `_cut_cast`."""
+    return cast(_round(value, kind.scale), str(kind))
 
 
 def _written_out(node: exp.Expr) -> bool:
@@ -144,7 +176,11 @@ def _decimal(node: exp.Binary, kinds: tuple[str | None, str | None], kind: str |
     if isinstance(node, exp.Div):
         return node, _quotient(node, left, right)
     wanted = {exp.Mul: left.times, exp.Mod: left.modulo}.get(type(node), left.plus)(right)
-    return None if str(wanted) == kind else (node, cast(node.copy(), str(wanted)))
+    if str(wanted) == kind:
+        return None
+    has = DecimalType.of(kind)
+    is_cut = has is not None and has.scale > wanted.scale
+    return node, _cut(node.copy(), wanted) if is_cut else cast(node.copy(), str(wanted))
 
 
 def _quotient(node: exp.Div, left: DecimalType, right: DecimalType) -> exp.Expr:
@@ -152,23 +188,38 @@ def _quotient(node: exp.Div, left: DecimalType, right: DecimalType) -> exp.Expr:
     wanted = left.over(right)
     scale = max(left.scale, wanted.scale - 3)
     dividend = cast(node.this.copy(), str(DecimalType(min(38, left.whole + scale), scale)))
-    return cast(exp.Div(this=dividend, expression=node.expression.copy()), str(wanted))
+    return _cut(exp.Div(this=dividend, expression=node.expression.copy()), wanted)
 
 
 def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
     name, arguments = node.name.lower(), list(node.expressions)
     if name in ("datediff", "date_diff"):
         return (node, cast(node.copy(), "int")) if len(arguments) == 2 else None
-    if name in ("min", "max") and len(arguments) == 1 and type_of(arguments[0]) in REAL:
-        return _extreme(node, arguments[0])
-    if name in ("sum", "avg", "mean") and len(arguments) == 1:
-        return _folded(node, name, type_of, label)
-    if name in ("floor", "ceil", "ceiling") and len(arguments) == 1:
-        # One digit more than Spark has, where there is nothing to cut.
-        kind = type_of(arguments[0]) or ""
-        return (node, cast(node.copy(), kind)) if kind.endswith(",0)") else None
     if name == "round" and arguments:
         return _rounded(node, arguments, type_of(arguments[0]))
+    if name == "nullif" and len(arguments) == 2:
+        return node, _unless_equal(arguments, type_of)
+    return _of_one(node, name, type_of, label) if len(arguments) == 1 else _written_as(node, name, arguments)
+
+
+def _of_one(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:
+    """A function of one argument."""
+    [argument] = node.expressions
+    if name in ("min", "max") and type_of(argument) in REAL:
+        return _extreme(node, argument)
+    if name in ("sum", "avg", "mean"):
+        return _folded(node, name, type_of, label)
+    if name in ("floor", "ceil", "ceiling"):
+        # One digit more than Spark has, where there is nothing to cut.
+        kind = type_of(argument) or ""
+        return (node, cast(node.copy(), kind)) if kind.endswith(",0)") else None
+    if name in _CAST_FUNCTIONS:
+        return _cut_cast(node, exp.DataType.build(name, dialect="spark"), type_of)
+    return _written_as(node, name, [argument])
+
+
+def _written_as(node: exp.Anonymous, name: str, arguments: list[exp.Expr]) -> Found:
+    """Another form of a function, told by its name and arguments alone."""
     texts = [sql_of(one) for one in arguments]
     form = _FORMS.get((name, len(texts)))
     if name == "date_trunc" and texts:
@@ -178,6 +229,13 @@ def _function(node: exp.Anonymous, type_of: TypeOf, label: str) -> Found:
         form = day.format("CAST({0} AS DATE)") if day else None
     new = expression_tree(form.format(*texts)) if form else None
     return (node, new) if new is not None else None
+
+
+def _unless_equal(arguments: list[exp.Expr], type_of: TypeOf) -> exp.Expr:
+    """`nullif(a, b)` of a's type, whatever b's is."""
+    test = exp.EQ(this=exp.Paren(this=arguments[0].copy()), expression=exp.Paren(this=arguments[1].copy()))
+    brought_to_one_type(test, type_of)
+    return exp.Case(ifs=[exp.If(this=test, true=exp.Null())], default=arguments[0].copy())
 
 
 def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
@@ -190,7 +248,7 @@ def _extreme(node: exp.Anonymous, value: exp.Expr) -> Found:
     )
     order = (least, numbers, most, nan) if node.name.lower() == "min" else (nan, most, numbers, least)
     new = expression_tree(f"coalesce({', '.join(order)})")
-    return (_whole(node), new) if new is not None else None
+    return (whole(node), new) if new is not None else None
 
 
 def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Found:
@@ -200,18 +258,17 @@ def _folded(node: exp.Anonymous, name: str, type_of: TypeOf, label: str) -> Foun
     if kind is None:
         raise unchecked(label, sql_of(node))
     found = DecimalType.of(kind) if kind.startswith("decimal") else None
-    if name == "sum" and wraps(kind):
-        inner, outer = "decimal(38,0)", "bigint"
-    elif found is not None and found.precision > _SAFE:
-        return _whole(node), _bounded(node, value, found) if name == "sum" else _average(node, value, found)
-    elif found is not None and name != "sum":
-        inner = str(DecimalType(found.precision + 1, found.scale + 1))
-        outer = str(DecimalType(found.precision + 4, found.scale + 4))
-    else:
+    if found is not None and found.precision > _SAFE:
+        return whole(node), _bounded(node, value, found) if name == "sum" else _average(node, value, found)
+    if found is not None and name != "sum":
+        value.replace(cast(value.copy(), str(DecimalType(found.precision + 1, found.scale + 1))))
+        place = whole(node)
+        return place, _cut(place.copy(), DecimalType(found.precision + 4, found.scale + 4))
+    if name != "sum" or not wraps(kind):
         return None
-    value.replace(cast(value.copy(), inner))
-    place = _whole(node)
-    return place, cast(place.copy(), outer)
+    value.replace(cast(value.copy(), "decimal(38,0)"))
+    place = whole(node)
+    return place, cast(place.copy(), "bigint")
 
 
 def _bounded(node: exp.Anonymous, value: exp.Expr, kind: DecimalType) -> exp.Expr:
@@ -233,7 +290,7 @@ def _average(node: exp.Anonymous, value: exp.Expr, kind: DecimalType) -> exp.Exp
     """Four digits more, as many as fit, and one to round by: Sail cuts a quotient at four more than the dividend."""
     total = cast(_bounded(node, value, kind), str(DecimalType(38, min(38, kind.scale + 1))))
     mean = exp.Div(this=total, expression=_tree(f"nullif({_over(node, 'count', sql_of(value))}, 0)"))
-    return cast(mean, str(DecimalType(min(38, kind.precision + 4), min(38, kind.scale + 4))))
+    return _cut(mean, DecimalType(min(38, kind.precision + 4), min(38, kind.scale + 4)))
 
 
 def _over(node: exp.Anonymous, name: str, argument: str) -> str:
@@ -241,15 +298,15 @@ def _over(node: exp.Anonymous, name: str, argument: str) -> str:
     made: exp.Expr = _tree(argument)
     if isinstance(node.expressions[0], exp.Distinct):
         made = exp.Distinct(expressions=[made])
-    whole = _whole(node).copy()
-    inner = whole
+    made_of = whole(node).copy()
+    inner = made_of
     while not isinstance(inner, exp.Anonymous):
         inner = inner.this
-    if inner is whole:
-        whole = exp.Anonymous(this=name, expressions=[made])
+    if inner is made_of:
+        made_of = exp.Anonymous(this=name, expressions=[made])
     else:
         inner.replace(exp.Anonymous(this=name, expressions=[made]))
-    return sql_of(whole)
+    return sql_of(made_of)
 
 
 def _tree(text: str) -> exp.Expr:
@@ -258,13 +315,6 @@ def _tree(text: str) -> exp.Expr:
     if tree is None:
         raise AssertionError(f"cannot be read: {text}")
     return tree
-
-
-def _whole(node: exp.Expr) -> exp.Expr:
-    """Of `sum(x) filter (where ...) over (...)` everything."""
-    while isinstance(node.parent, exp.Filter | exp.Window | exp.IgnoreNulls) and node.parent.this is node:
-        node = node.parent
-    return node
 
 
 def _rounded(node: exp.Anonymous, arguments: list[exp.Expr], kind: str | None) -> Found:
