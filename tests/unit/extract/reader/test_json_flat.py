@@ -18,7 +18,7 @@ SCHEMA = {
     "tags": {"type": "json"},
     "flag": {"type": "boolean"},
 }
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 LIMITS = [ReaderLimits(window_bytes=1, segment_bytes=1, threads=2), ReaderLimits(window_bytes=300, threads=2), None]
 
 numbers = st.sampled_from(

@@ -16,7 +16,7 @@ from cloud_etl.domain.spec import ColumnSpec
 from cloud_etl.extract.reader.quick import quick_cast_of
 from cloud_etl.extract.reader.typed_column import TypedColumn
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 CONTRACTS = [
     {"type": "integer"}, {"type": "bigint"}, {"type": "decimal(5,2)"}, {"type": "decimal(4,4)"},
     {"type": "decimal(38,10)"}, {"type": "double"}, {"type": "boolean"}, {"type": "date"},
