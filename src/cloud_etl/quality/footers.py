@@ -114,7 +114,8 @@ def _bounds(statistics: pq.Statistics | None) -> tuple[Bound | None, Bound | Non
         return None, None
     try:
         low, high = _bound(statistics.min), _bound(statistics.max)
-    except OverflowError:
+    except (OverflowError, ValueError, NotImplementedError):
+        # Days beyond Python's, and types whose statistics pyarrow does not read.
         return None, None
     unfit = any(isinstance(end, str) and len(end.encode()) >= CUT_BYTES for end in (low, high)) or high != high
     return (None, None) if unfit else (low, high)

@@ -100,18 +100,19 @@ class QualityGate:
         others = [check for check in self._open_checks() if check.on_fail != "reject"]
         accepted = measure(written.accepted, others, self._batch_checks, self._context)
         failed = {**accepted.failed, **self._rejected_rows(written, rejects)}
-        columns = profile(written.accepted, self._spec.profile_rows, self._context.run)
+        shape = profile(written.accepted, self._spec.profile_rows, self._context.run)
         results = (
             *self._row_results(failed, written),
-            *self._batch_results(accepted, columns, written, history),
+            *self._batch_results(accepted, shape.columns, written, history),
             *self._texts.results(written, batch),
         )
         flagged = accepted.flagged + sum(step.rows for step in written.steps if step.status == "cut")
         faults = _faults((*earlier, written), batch, min(flagged, written.output))
         refusals = [_refusal(result) for result in results if not result.passed and result.on_fail == "fail"]
         warnings = [_sentence(result) for result in results if not result.passed and result.on_fail == "warn"]
+        warnings += shape.warnings
         refusals += _crossed(self._spec.fail_when, faults)
-        return QualityReport(score(faults), results, columns, tuple(refusals), tuple(warnings))
+        return QualityReport(score(faults), results, shape.columns, tuple(refusals), tuple(warnings))
 
     def _open_checks(self) -> Iterator[RowCheck]:
         return (check for check in self._row_checks if check.label not in self._proven)

@@ -45,8 +45,30 @@ class _Shape:
     counted: bool
 
 
-def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tuple[ColumnProfile, ...]:
-    """Describe every column of written files, lineage left out.
+_UNKNOWN = _Shape(None, None, (), counted=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The shape of every column, and of which columns only the footers could be told, with the kinds of errors met."""
+
+    columns: tuple[ColumnProfile, ...] = ()
+    failed: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know; rows and load are not touched by it."""
+        if not self.failed:
+            return ()
+        return (
+            f"the profile has no statistics of {', '.join(self.failed)}: they could not be computed "
+            f"({', '.join(self.errors)}). No row is touched by that, and the batch goes on",
+        )
+
+
+def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> Profile:
+    """Describe every column of written files, lineage left out; statistics that fail are left out of it.
 
     Texts longer than 100 characters are cut in the profile.
 
@@ -59,14 +81,39 @@ def profile(files: Sequence[WrittenFile], most_rows: int, run: RunContext) -> tu
     filled = [file for file in files if file.rows]
     footers = read_footers([file.path for file in filled])
     if not footers:
-        return ()
+        return Profile()
+    try:
+        return Profile(_described(filled, footers, most_rows, run))
+    except Exception:  # noqa: BLE001 - no statistic stops a load, whatever it fails by
+        return _one_by_one(filled, footers, most_rows, run)
+
+
+def _one_by_one(
+    files: Sequence[WrittenFile], footers: Sequence[ColumnFooter], most_rows: int, run: RunContext
+) -> Profile:
+    """Each column by itself, so that one costs no other its statistics."""
+    columns: list[ColumnProfile] = []
+    failed: dict[str, str] = {}
+    for footer in footers:
+        try:
+            columns += _described(files, [footer], most_rows, run)
+        except Exception as exc:  # noqa: BLE001 - as above
+            failed[footer.name] = type(exc).__name__
+            if footer.nulls is not None:
+                columns.append(_column_profile(footer, sum(file.rows for file in files), 0, _UNKNOWN))
+    return Profile(tuple(columns), tuple(failed), tuple(sorted(set(failed.values()))))
+
+
+def _described(
+    filled: Sequence[WrittenFile], footers: Sequence[ColumnFooter], most_rows: int, run: RunContext
+) -> tuple[ColumnProfile, ...]:
     rows = sum(file.rows for file in filled)
     columns = [Sampled(footer.name, footer.type) for footer in footers]
     with parquet_queries(run.resources, run.scratch) as queries:
-        footers = _completed(queries, filled, footers)
+        whole = _completed(queries, filled, footers)
         source = open_source(queries, filled, columns, most_rows)
         shapes = _shapes(queries, source, columns)
-    return tuple(_column_profile(footer, rows, source.rows, shapes[footer.name]) for footer in footers)
+    return tuple(_column_profile(footer, rows, source.rows, shapes[footer.name]) for footer in whole)
 
 
 def _shapes(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, _Shape]:

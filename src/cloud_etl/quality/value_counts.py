@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from cloud_etl.domain.quality import TopValue
@@ -132,7 +133,9 @@ def aggregate(queries: ParquetQueries, rows: Source, terms: Sequence[str]) -> li
     values: list[object] = []
     for first in range(0, len(terms), TERMS_AT_ONCE):
         values += queries.rows(f"SELECT {', '.join(terms[first : first + TERMS_AT_ONCE])} FROM {rows.sql}")[0]
-    return [None if value is None else float(str(value)) for value in values]
+    numbers = (None if value is None else float(str(value)) for value in values)
+    # A sum of doubles may be beyond them all; JSON, in which reports are, has no infinity.
+    return [None if number is None or not isfinite(number) else number for number in numbers]
 
 
 def _counted(queries: ParquetQueries, rows: Source, columns: Sequence[Sampled]) -> dict[str, Values]:

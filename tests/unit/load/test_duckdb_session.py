@@ -23,7 +23,9 @@ def database(tmp_path):
 
 
 def loader(database, **options):
-    return Loader(WarehouseSpec(duckdb=DuckDbSpec(path=database.path.name, wait_seconds=1)), database.path.parent, **options)
+    return Loader(
+        WarehouseSpec(duckdb=DuckDbSpec(path=database.path.name, wait_seconds=1)), database.path.parent, **options
+    )
 
 
 def test_a_file_held_by_another_process_is_a_passing_fault(database):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import asdict
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloud_etl.domain.quality import TopValue
 from cloud_etl.engines.marked_frame import WrittenFile
-from cloud_etl.quality.profile import profile
+from cloud_etl.quality.profile import Profile, profile
 
 ALL_TYPES = """
     SELECT i::BIGINT AS _row_id, i::INTEGER AS n, (i * 1.25)::DECIMAL(12,2) AS price, 'v' || (i % 3) AS word,
@@ -21,8 +23,9 @@ ALL_TYPES = """
 """
 
 
-def by_name(profiles):
-    return {found.column: found for found in profiles}
+def by_name(profile):
+    assert profile.warnings == ()
+    return {found.column: found for found in profile.columns}
 
 
 def test_every_type_is_described(written, run):
@@ -55,6 +58,52 @@ def test_days_that_python_does_not_have_are_told_as_text(written, run):
     assert (found.minimum, found.maximum, found.nulls) == ("9999-12-31", "10000-01-02", 0)
 
 
+# Values at and beyond what Python, JSON and sums of the type can hold.
+ODD = {
+    "DECIMAL(38,0)": ["9" * 38, "-" + "9" * 38, "0"],
+    "DECIMAL(38,37)": ["9." + "9" * 37, "-9." + "9" * 37],
+    "BIGINT": [str((1 << 63) - 1), str(-(1 << 63))],
+    "UBIGINT": [str((1 << 64) - 1)],
+    "DOUBLE": ["1.7e308", "-1.7e308", "nan", "inf", "-inf", "5e-324", "-0.0"],
+    "FLOAT": ["3.4e38", "nan", "inf"],
+    "DATE": ["0001-01-01", "10000-01-01", "290000-01-01", "5000-01-01 (BC)", "infinity", "-infinity"],
+    "TIMESTAMP": ["0001-01-01", "10000-01-01", "290000-01-01 23:59:59.999999", "5000-01-01 (BC)", "infinity"],
+    "TIMESTAMPTZ": ["0001-01-01", "290000-01-01"],
+    "TIME": ["24:00:00"],
+    "VARCHAR": ["", "\u0000", "\u20ac" * 30_000, "x" * 70_000, "\U0001f600"],
+    "BLOB": ["", "\\xFF\\x00", "y" * 70_000],
+    "INTEGER[]": ["[1, NULL]", "[]"],
+    "STRUCT(a INTEGER)": ["{'a': 1}"],
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_value_of_any_type_stops_the_profile_or_its_report(written, run, data):
+    kind = data.draw(st.sampled_from(sorted(ODD)))
+    values = data.draw(st.lists(st.sampled_from(ODD[kind]) | st.none(), min_size=1, max_size=5))
+    hexed = ", ".join("NULL" if value is None else f"decode(from_hex('{value.encode().hex()}'))" for value in values)
+    found = profile([written(f"SELECT CAST(v AS {kind}) AS v FROM (SELECT unnest([{hexed}]::VARCHAR[]) AS v)")], 0, run)
+    [column] = found.columns
+    assert (column.rows, column.nulls, found.failed) == (len(values), values.count(None), ())
+    json.dumps(asdict(column), allow_nan=False)
+
+
+def test_statistics_that_fail_cost_their_column_alone_and_leave_a_warning(written, run, monkeypatch):
+    def means(columns):
+        return {column.name: "error('odd')" for column in columns if column.name == "b"}
+
+    monkeypatch.setattr("cloud_etl.quality.profile.means", means)
+    found = profile([written("SELECT i AS a, nullif(i, 2) AS b FROM range(3) t(i)")], 0, run)
+    a, b = found.columns
+    assert (a.distinct, a.nulls) == (3, 0)
+    assert (b.distinct, b.mean, b.top_values, b.nulls, b.minimum, b.maximum) == (None, None, (), 1, "0", "1")
+    assert found.warnings == (
+        "the profile has no statistics of b: they could not be computed (InvalidInputException). "
+        "No row is touched by that, and the batch goes on",
+    )
+
+
 @pytest.mark.parametrize("rows", [8, 30_000])
 def test_a_sum_of_more_than_38_digits_stops_nothing(written, run, rows):
     sql = f"SELECT i AS _row_id, repeat('9', 38)::DECIMAL(38,0) AS v FROM range({rows}) t(i)"
@@ -63,8 +112,8 @@ def test_a_sum_of_more_than_38_digits_stops_nothing(written, run, rows):
 
 
 def test_nothing_is_told_of_no_rows(written, run):
-    assert profile([], 0, run) == ()
-    assert profile([written(ALL_TYPES.format(rows=0))], 0, run) == ()
+    assert profile([], 0, run) == Profile()
+    assert profile([written(ALL_TYPES.format(rows=0))], 0, run) == Profile()
 
 
 def test_nulls_and_bounds_are_those_of_all_rows_when_few_are_looked_at(written, run):
@@ -79,21 +128,21 @@ def test_nulls_and_bounds_are_those_of_all_rows_when_few_are_looked_at(written, 
 
 @pytest.mark.parametrize("name", ["file_row_number", "FILE_INDEX"])
 def test_all_rows_are_looked_at_when_a_column_hides_the_place_of_rows(written, run, name):
-    [found] = profile([written(f'SELECT 7 - i % 3 AS "{name}" FROM range(50) t(i)') for _ in range(2)], 10, run)
+    [found] = profile([written(f'SELECT 7 - i % 3 AS "{name}" FROM range(50) t(i)') for _ in range(2)], 10, run).columns
     assert (found.profiled_rows, found.exact, found.distinct) == (100, True, 3)
     assert found.top_values[0].rows == 34
 
 
 def test_a_frequent_value_is_found_though_the_first_rows_lack_it(written, run):
     sql = "SELECT CASE WHEN i > 100000 AND i % 4 = 0 THEN -1 ELSE i END AS customer FROM range(200000) AS t(i)"
-    [found] = profile([written(sql)], 150_000, run)
+    [found] = profile([written(sql)], 150_000, run).columns
     assert [top.value for top in found.top_values] == ["-1"]
     assert found.top_values[0].rows == 12_499
 
 
 def test_of_many_files_evenly_chosen_ones_are_looked_at(written, run):
     files = [written(f"SELECT {number} AS n FROM range(3)", name=f"{number:03}.parquet") for number in range(70)]
-    [found] = profile(files, 100, run)
+    [found] = profile(files, 100, run).columns
     assert (found.minimum, found.maximum, found.rows) == ("0", "69", 210)
     assert 32 <= found.profiled_rows <= 100
     assert found.distinct == 32
@@ -133,7 +182,7 @@ def test_odd_names_and_many_columns_are_described(written, run):
     names = ['a "quoted" name', "a.b", "GROUP", *(f"c{number}" for number in range(130))]
     columns = ", ".join(f"""{number} AS "{name.replace('"', '""')}" """ for number, name in enumerate(names))
     found = profile([written(f"SELECT {columns}")], 0, run)
-    assert [(entry.column, entry.top_values) for entry in found] == [
+    assert [(entry.column, entry.top_values) for entry in found.columns] == [
         (name, (TopValue(str(number), 1),)) for number, name in enumerate(names)
     ]
 
@@ -148,7 +197,7 @@ def test_a_profile_of_the_same_files_is_the_same(written, run):
 def test_counts_agree_with_a_python_reference(tmp_path, run, values):
     path = tmp_path / "values.parquet"
     pq.write_table(pa.table({"value": pa.array(values, pa.string())}), path)
-    [found] = profile([WrittenFile(path, len(values), None, {})], 0, run)
+    [found] = profile([WrittenFile(path, len(values), None, {})], 0, run).columns
     counts = Counter(value for value in values if value is not None)
     assert found.distinct == len(counts)
     assert found.nulls == values.count(None)
