@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from shutil import which
 
 from cloud_etl.errors import TargetError, UsageError
+from cloud_etl.local_aws.certificates import certificates, client_context
 from cloud_etl.local_aws.state import State
 
 HOST = "127.0.0.1"
@@ -23,6 +25,7 @@ REGION = "us-east-1"
 _SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
 _ANSWER_SECONDS = 2
 _PORTS = range(20_000, 32_000)
+_TLS = "tls"
 _S3_SECRET = "s3-secret"  # noqa: S105 - the name of a file
 # SeaweedFS takes a second port per server for its inner protocol.
 _WEED = ("master", "volume", "filer", "s3")
@@ -67,7 +70,10 @@ def parts_of(state: State, folder: Path, s3_endpoint: Callable[[], str]) -> tupl
         return (aws, redshift)
     names = ("port", *(name for name in _WEED if name != "s3"), *(f"{name}-grpc" for name in _WEED))
     # Its own shutdown takes fifteen seconds to tell peers that are not there; what it has answered for is on disk.
-    s3 = Part("s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"), _weed_answers, 1)
+    s3 = Part(
+        "s3", "SeaweedFS", names, lambda ports: _weed(ports, folder / "s3"),
+        lambda ports: _weed_answers(ports, folder / "s3" / _TLS), 1,
+    )  # fmt: skip
     return (s3, aws, redshift)
 
 
@@ -99,6 +105,16 @@ def write_s3_credentials(folder: Path, state: State) -> None:
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     }
     _write_private(folder / "s3" / "identities.json", json.dumps({"identities": [identity]}))
+    _write_private(folder / "s3" / "security.toml", _mutual_tls(folder / "s3" / _TLS))
+
+
+def _mutual_tls(folder: Path) -> str:
+    """Settings by which the inner servers of SeaweedFS hear those alone who have the folder's key, also one another."""
+    ca, certificate, key = (json.dumps(str(path.absolute())) for path in certificates(folder))
+    shown = f"cert = {certificate}\nkey = {key}\n"
+    sections = [f"[grpc]\nca = {ca}\n", *(f"[grpc.{name}]\n{shown}" for name in (*_WEED, "client"))]
+    sections += [f"[https.{name}]\n{shown}ca = {ca}\n" for name in _WEED if name != "s3"]
+    return "".join([*sections, f"[https.client]\nenabled = true\n{shown}ca = {ca}\n"])
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -130,7 +146,8 @@ def _weed_binary() -> str | None:
 def _weed(ports: Mapping[str, int], folder: Path) -> list[str]:
     found = {name: ports["port" if name == "s3" else name] for name in _WEED}
     return [
-        _weed_binary() or "weed", "-logtostderr", "server", f"-dir={folder}", f"-ip={HOST}", f"-ip.bind={HOST}",
+        _weed_binary() or "weed", f"-config_dir={folder}", "-logtostderr", "server", f"-dir={folder}",
+        f"-ip={HOST}", f"-ip.bind={HOST}",
         "-filer", "-s3", f"-s3.config={folder / 'identities.json'}", "-volume.max=100",
         "-master.volumeSizeLimitMB=256", "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
         # One master elects itself; by default it first waits ten seconds for the others.
@@ -144,17 +161,19 @@ def _moto_answers(ports: Mapping[str, int]) -> bool:
     return _get(ports["port"], "/moto-api/") is not None
 
 
-def _weed_answers(ports: Mapping[str, int]) -> bool:
+def _weed_answers(ports: Mapping[str, int], tls: Path) -> bool:
     # S3 answers before the master knows the volumes; objects cannot be read until then.
-    status = _get(ports["master"], "/dir/status")
+    status = _get(ports["master"], "/dir/status", client_context(tls))
     ready = status is not None and b'"DataNodes":[{' in status.replace(b" ", b"")
     # S3 answers 403 to one without credentials, and serves all the same.
     return ready and _get(ports["port"], "/") is not None
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _get(port: int, path: str, tls: ssl.SSLContext | None = None) -> bytes | None:
     """The answer to a request, None where there is none or the server says it cannot."""
     connection = http.client.HTTPConnection(HOST, port, timeout=_ANSWER_SECONDS)
+    if tls is not None:
+        connection = http.client.HTTPSConnection(HOST, port, timeout=_ANSWER_SECONDS, context=tls)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -58,7 +58,8 @@ def start(command: Sequence[str], log: Path) -> Process:
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own servers
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=log.parent,
-            start_new_session=True,
+            # What it makes, sockets in the temporary folder among it, is for its owner alone.
+            start_new_session=True, umask=0o077,
         )  # fmt: skip
     # Nobody waits for it here: it belongs to the system from now on.
     process.returncode = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -65,6 +66,7 @@ def query(addresses: Addresses, sql: str) -> list[tuple[object, ...]]:
 
 def check_kept(addresses: Addresses) -> None:
     assert query(addresses, "select id, name from kept order by id") == [(1, "a"), (2, "b")]
+    # Ports may have changed since.
     assert s3(addresses).get_object(Bucket=BUCKET, Key="rows/1.csv")["Body"].read() == b"1,a\n2,b\n"
 
 
@@ -277,3 +279,89 @@ def test_credentials_are_for_the_owner_alone(stack, addresses) -> None:
     ]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
     assert stat.S_IMODE(stack.folder.stat().st_mode) == 0o700
+
+
+_ASK = """
+import json, socket, ssl, struct, sys
+ports, sockets = json.loads(sys.argv[1])
+loose = ssl._create_unverified_context()
+paths = ("/", "/dir/status", "/dir/assign", "/dir/lookup?volumeId=1", "/cluster/status", "/vol/status", "/status",
+         "/1,01", "/ui/index.html", "/buckets/?limit=9", "/buckets/kept/rows/1.csv", "/kept/rows/1.csv",
+         "/debug/pprof/", "/metrics", "/stats/health", "/moto-api/data.json", "/?Action=ListUsers", "/kept?list-type=2")
+preface = b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes.fromhex("000000040000000000")
+startup = b"user\\0awsuser\\0database\\0dev\\0\\0"
+login = struct.pack("!ii", len(startup) + 8, 196608) + startup
+asked = [*(f"{verb} {path} HTTP/1.0\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n".encode() for path in paths
+           for verb in ("GET", "PUT", "POST", "DELETE")), preface, login]
+
+def answer(port, data, tls):
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as client:
+            client.settimeout(2)
+            if tls:
+                client = loose.wrap_socket(client)
+            client.sendall(data)
+            return client.recv(4000)
+    except OSError:
+        return b""
+
+def serves(said):
+    if said.startswith(b"HTTP/"):
+        # S3 says that it is there, and no more.
+        nothing = said.endswith(b"\\r\\n\\r\\n") and b"Content-Length: 0\\r\\n" in said
+        return not nothing and said.split()[1] not in (b"400", b"401", b"403", b"404", b"405", b"501")
+    # A frame of HTTP/2 from a server that goes on, or a login without a password.
+    return said[3:4] == b"\\x04" and said[:3] != b"\\x15\\x03\\x03" or said[:1] == b"R" and said[5:9] == b"\\0\\0\\0\\0"
+
+found = [[port, tls, data.decode("latin-1")[:40], said.decode("latin-1")[:200]]
+         for port in ports for tls in (False, True) for data in asked if serves(said := answer(port, data, tls))]
+for path in sockets:
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path.replace("@", "\\0", 1) if path.startswith("@") else path)
+            found.append(path)
+    except OSError:
+        pass
+print(json.dumps(found))
+"""
+
+
+def _of_servers(pids: set[int]) -> tuple[list[int], list[str]]:
+    """Ports and Unix sockets on which processes, and those that they started, listen."""
+    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
+        with contextlib.suppress(OSError):
+            session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+            if session in pids or int((entry / "stat").read_text().rpartition(")")[2].split()[1]) in pids:
+                pids.add(int(entry.name))
+    inodes = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    inodes.add(str(entry.readlink()))
+    ports, sockets = set(), set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            row = line.split()
+            if row[3] == "0A" and f"socket:[{row[9]}]" in inodes:
+                ports.add(int(row[1].rpartition(":")[2], 16))
+    for line in Path("/proc/net/unix").read_text().splitlines()[1:]:
+        row = line.split()
+        # Those that accept connections have this flag.
+        if len(row) > 7 and row[3] == "00010000" and f"socket:[{row[6]}]" in inodes:
+            sockets.add(row[7])
+    return sorted(ports), sorted(sockets)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not sys.platform.startswith("linux"), reason="asks as another user")
+def test_another_user_gets_nothing_from_any_port_or_socket(stack, addresses) -> None:
+    ports, sockets = _of_servers({one.pid for one in stack.status()})
+    assert len(ports) >= 10, ports
+    assert any("seaweedfs" in path for path in sockets)
+    assert any("PGSQL" in path for path in sockets)
+    found = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", _ASK, json.dumps([ports, sockets])],
+        user=65534, group=65534, extra_groups=[], capture_output=True, text=True, check=True, cwd="/", timeout=120,
+    )  # fmt: skip
+    assert json.loads(found.stdout) == []
+    assert s3(stack.up()).get_object(Bucket=BUCKET, Key="rows/1.csv")["Body"].read() == b"1,a\n2,b\n"

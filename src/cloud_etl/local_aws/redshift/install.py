@@ -9,7 +9,7 @@ from cloud_etl.errors import TargetError
 from cloud_etl.local_aws.redshift.backend import PostgresConnection
 from cloud_etl.local_aws.redshift.dialect.parameters import DEFAULT_PATH, REDSHIFT_PARAMETERS
 from cloud_etl.local_aws.redshift.dialect.tokens import literal, quote
-from cloud_etl.local_aws.redshift.postgres import SUPERUSER
+from cloud_etl.local_aws.redshift.postgres import SAFE_ROLES_MAJOR, SUPERUSER
 
 _SCRIPTS = (
     "abstime.sql", "attributes.sql", "functions.sql", "loads.sql", "logs.sql", "views.sql", "svv.sql", "shown.sql",
@@ -18,6 +18,22 @@ _SCRIPTS = (
 _TEMPLATE = "template1"
 # Goes up with every change of the scripts; what an older one made is not changed in place.
 CATALOG_VERSION = "2"
+# What an older version let the administrator, and those he made, have.
+_NOBODY_ELSE = f"""
+DO $$ DECLARE known record; BEGIN
+  FOR known IN SELECT rolname FROM pg_roles WHERE rolname <> '{SUPERUSER}'
+    AND (rolsuper OR rolreplication OR rolbypassrls) LOOP
+    EXECUTE format('ALTER ROLE %I NOSUPERUSER NOREPLICATION NOBYPASSRLS', known.rolname);
+  END LOOP;
+  FOR known IN SELECT granted.rolname AS right_of, member.rolname FROM pg_auth_members
+    JOIN pg_roles granted ON granted.oid = roleid JOIN pg_roles member ON member.oid = pg_auth_members.member
+    WHERE granted.rolname IN ('{SUPERUSER}', 'pg_execute_server_program', 'pg_read_server_files',
+    'pg_write_server_files')
+  LOOP
+    EXECUTE format('REVOKE %I FROM %I', known.right_of, known.rolname);
+  END LOOP;
+END $$;
+"""
 _READABLE = """
 GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA redshift_catalog TO PUBLIC;
@@ -77,7 +93,12 @@ def _install_user(admin: PostgresConnection, user: str, password: str) -> None:
     known = admin.rows(f"SELECT 1 FROM pg_authid WHERE rolname = {literal(user)}")
     verb = "ALTER" if known else "CREATE"
     hashed = "md5" + hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
-    admin.execute(f"{verb} ROLE {quote(user)} SUPERUSER LOGIN PASSWORD {literal(hashed)}")
+    # No superuser of PostgreSQL: one runs programs and reads files as the server does.
+    (version,) = admin.rows("SHOW server_version_num")[0]
+    roles = "CREATEROLE" if int(str(version)) // 10_000 >= SAFE_ROLES_MAJOR else "NOCREATEROLE"
+    admin.execute(f"{verb} ROLE {quote(user)} NOSUPERUSER {roles} CREATEDB LOGIN PASSWORD {literal(hashed)}")
+    admin.execute(f"GRANT pg_read_all_data, pg_write_all_data, pg_monitor, pg_signal_backend TO {quote(user)}")
+    admin.execute(_NOBODY_ELSE)
 
 
 def server_options() -> dict[str, str]:

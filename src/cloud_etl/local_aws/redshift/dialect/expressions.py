@@ -21,7 +21,8 @@ from cloud_etl.local_aws.redshift.dialect.tokens import (
 from cloud_etl.local_aws.redshift.dialect.types import split_type, to_postgres
 
 _DATE_PART_FIRST = {"DATEADD", "DATEDIFF", "DATE_PART", "DATE_DIFF", "DATE_ADD", "DATE_TRUNC", "PGDATE_PART"}
-_RENAMED = {"NVL": "coalesce", "ISNULL": "coalesce", "REPLICATE": "repeat"}
+# The last is a word of SQL itself from PostgreSQL 17 on.
+_RENAMED = {"NVL": "coalesce", "ISNULL": "coalesce", "REPLICATE": "repeat", "JSON_SERIALIZE": '"json_serialize"'}
 _CATALOG_QUALIFIED = {"PG_CATALOG"}
 # Views and functions of the catalogue that stand before PostgreSQL's own of the same name.
 OVERRIDDEN = frozenset(

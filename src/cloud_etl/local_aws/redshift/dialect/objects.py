@@ -46,7 +46,7 @@ def user(tokens: Tokens) -> Tokens:
         tokens, "SYSLOG ACCESS *", "SESSION TIMEOUT *", "RESET SESSION TIMEOUT", "CONNECTION LIMIT UNLIMITED"
     )
     tokens = [_plain_password(token) if token.kind == STRING else token for token in tokens]
-    renamed = {"CREATEUSER": "SUPERUSER", "NOCREATEUSER": "NOSUPERUSER"}
+    renamed = {"CREATEUSER": "CREATEROLE", "NOCREATEUSER": "NOCREATEROLE"}
     made = [Token(WORD, renamed[t.upper]) if t.upper in renamed else t for t in tokens]
     return [
         Token(WORD, "NULL") if t.upper == "DISABLE" and made[at - 2].upper == "PASSWORD" else t

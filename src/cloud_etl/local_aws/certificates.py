@@ -23,14 +23,33 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
     Args:
         folder: holds `ca.crt`, `server.crt` and `server.key`; made when they are not there.
     """
-    authority, certificate, key = folder / "ca.crt", folder / "server.crt", folder / "server.key"
-    if not (authority.exists() and certificate.exists() and key.exists()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _make(authority, certificate, key)
+    authority, certificate, key = certificates(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     return context, authority
+
+
+def certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """The certificates of an authority and of what it has signed, which serves and is served, and the key of that.
+
+    Args:
+        folder: holds `ca.crt`, `server.crt` and `server.key`; made when they are not there. The authority's own key is
+            kept nowhere, so that whoever shows the certificate has the key that lies here.
+    """
+    authority, certificate, key = folder / "ca.crt", folder / "server.crt", folder / "server.key"
+    if not (authority.exists() and certificate.exists() and key.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        _make(authority, certificate, key)
+    return authority, certificate, key
+
+
+def client_context(folder: Path) -> ssl.SSLContext:
+    """TLS settings of a client of servers that ask for the certificate of the folder, and show it."""
+    authority, certificate, key = certificates(folder)
+    context = ssl.create_default_context(cafile=str(authority))
+    context.load_cert_chain(certificate, key)
+    return context
 
 
 def _make(authority: Path, certificate: Path, key: Path) -> None:
@@ -41,7 +60,8 @@ def _make(authority: Path, certificate: Path, key: Path) -> None:
     own = _builder("localhost", "cloud-etl local CA", own_key.public_key())
     own = own.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     own = own.add_extension(x509.SubjectAlternativeName(_alternatives()), critical=False)
-    own = own.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    own = own.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     own = own.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
     key.touch(mode=0o600)
     key.write_bytes(
