@@ -119,6 +119,8 @@ def context_settings(spec: EngineSpec, master: Master, scratch: Path) -> dict[st
     if master.is_here:
         settings |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
         settings |= {"spark.local.dir": str(scratch / "spill")}
+        # Hadoop sets the modes of what it writes, whatever the umask of its process.
+        settings |= {"spark.hadoop.fs.permissions.umask-mode": "077"}
     if spec.event_log is not None:
         settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": spec.event_log}
     return settings

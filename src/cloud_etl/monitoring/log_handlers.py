@@ -25,12 +25,12 @@ def create_log_file(folder: Path) -> tuple[TextIO, Path]:
     """Create the log file of this second (UTC) or, where another run has taken it, of the next free one."""
     moment = datetime.now(UTC)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             path = folder / f"ETLPipeline_{moment:%Y%m%d_%H%M%S}.log"
             try:
                 # O_EXCL keeps two runs apart, O_APPEND whole lines of worker processes.
-                number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY, 0o644)
+                number = os.open(path, os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY, 0o600)
             except FileExistsError:
                 moment += timedelta(seconds=1)
                 continue

@@ -15,6 +15,7 @@ from cloud_etl.domain.progress import NoProgress, Progress
 from cloud_etl.errors import UsageError
 from cloud_etl.pipeline.check import check_project, survey, unrehearsed
 from cloud_etl.pipeline.order import in_order
+from cloud_etl.storage.private_files import private_files
 
 if TYPE_CHECKING:
     from cloud_etl.domain.run import RunReport
@@ -150,7 +151,7 @@ class Project:
         from cloud_etl.pipeline.wiring import Wiring
 
         names = self._names(pipelines)
-        with Wiring(self.loaded.resolved(), NoProgress()) as wiring:
+        with private_files(), Wiring(self.loaded.resolved(), NoProgress()) as wiring:
             return make_plan(wiring.components(read_only=True), names, run_date or _today())
 
     def run(
@@ -189,7 +190,10 @@ class Project:
         names = self._names(pipelines)
         loaded = self.loaded.resolved()
         runner = Runner(loaded, progress or NoProgress(), run_id)
-        with start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened:
+        with (
+            private_files(),
+            start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened,
+        ):
             return runner.run(names, run_date or _today(), str(opened.path) if opened.path else None, jobs)
 
     def records(self) -> Records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -17,6 +18,9 @@ from cloud_etl.monitoring.logger import get_logger
 
 _PREFIX = "run-"
 _LOCK = "cloud-etl.lock"
+# What the lock was called before, in a folder that has the name which the system makes up.
+_EARLIER_LOCK = "lock"
+_MADE_UP = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}")
 # A folder without a lock is one whose process is just about to take it, or has died in between.
 _GRACE_SECONDS = 60.0
 
@@ -113,17 +117,24 @@ def _is_ours(folder: Path) -> bool:
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
             return False
-        lock = folder / _LOCK
+        lock = _lock_of(folder)
         if os.path.lexists(lock):
-            return stat.S_ISREG(lock.lstat().st_mode)
+            held = lock.lstat()
+            return stat.S_ISREG(held.st_mode) and held.st_size == 0
         return not any(folder.iterdir())
     except OSError:
         return False
 
 
+def _lock_of(folder: Path) -> Path:
+    earlier = folder / _EARLIER_LOCK
+    is_earlier = _MADE_UP.fullmatch(folder.name) and os.path.lexists(earlier) and not os.path.lexists(folder / _LOCK)
+    return earlier if is_earlier else folder / _LOCK
+
+
 def _is_dead(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("rb") as lock:
+        with _lock_of(folder).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
     except BlockingIOError:

@@ -190,6 +190,8 @@ class FolderStore(ObjectStore):
         with drafted(target) as draft:
             # Data reaches the disk before the manifest that names it does.
             sync(path)
+            # Hadoop gives files a mode of its own.
+            path.chmod(0o600)
             try:
                 path.replace(target)
                 return

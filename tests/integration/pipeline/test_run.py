@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -160,3 +162,25 @@ def test_a_fault_of_our_own_is_called_so(opened: Project, monkeypatch: pytest.Mo
     assert (report.exit_code, report.pipelines[0].error) == (
         1, "internal error, RuntimeError: boom. Nothing was loaded. The log holds the traceback: report it.",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("umask", [0, 0o022])
+def test_all_that_a_run_leaves_behind_is_for_its_user_alone(opened: Project, shop: Path, umask: int) -> None:
+    given = {path: path.stat().st_mode for path in shop.rglob("*")}
+    before = os.umask(umask)
+    try:
+        assert opened.run().exit_code == 0
+        opened.plan()
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    made = {path: path.lstat() for path in shop.rglob("*") if path not in given}
+    modes = {path.relative_to(shop): oct(stat.S_IMODE(found.st_mode)) for path, found in made.items()}
+    for path, found in made.items():
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(found.st_mode) == wanted, modes
+        assert found.st_uid == os.getuid()
+    top = {path.parts[1] if path.parts[0] == "data" and len(path.parts) > 1 else path.parts[0] for path in modes}
+    assert {"quarantine", "dropped-rows", "runs", "leases", "processed-data", "logs"} <= top
+    assert any(path.suffix == ".duckdb" for path in modes)
+    assert {path: path.stat().st_mode for path in given} == given

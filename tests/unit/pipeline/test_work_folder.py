@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -113,6 +114,21 @@ def test_folders_that_no_run_made_are_never_removed(tmp_path: Path) -> None:
     remove_left_behind(base)
     assert sorted(base.iterdir()) == before
     assert (elsewhere / "cloud-etl.lock").exists()
+
+
+def test_what_dead_runs_of_an_earlier_version_left_is_removed(tmp_path: Path) -> None:
+    dead, living, other = tmp_path / "run-a1b2c3_9", tmp_path / "run-zzzzzzzz", tmp_path / "run-results"
+    for folder in (dead, living, other):
+        folder.mkdir(0o700)
+        (folder / "engine").mkdir()
+        (folder / "lock").touch()
+    full = tmp_path / "run-bbbbbbbb"
+    full.mkdir(0o700)
+    (full / "lock").write_text("of somebody's own")
+    with (living / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_left_behind(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["run-bbbbbbbb", "run-results", "run-zzzzzzzz"]
 
 
 def test_a_link_in_the_place_of_the_temporary_folder_is_refused(
