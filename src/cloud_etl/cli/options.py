@@ -40,6 +40,7 @@ EnvOption = Annotated[
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for programs.")]
 PipelinesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="PIPELINE", help="Names of pipelines.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="PIPELINE", help="Pipelines: names, or words as in --select.", show_default=False),
 ]
 HERE = Path()

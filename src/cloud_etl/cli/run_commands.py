@@ -35,12 +35,26 @@ DateOption = Annotated[
         show_default="today, UTC",
     ),
 ]
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        "-s",
+        metavar="WORD",
+        help="NAME or tag:TAG; +WORD with all that these read, WORD+ with all that read them. May be repeated.",
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="WORD", help="Leave these out, as in --select.")
+]
 EngineOption = Annotated[str | None, typer.Option("--engine", help="Engine instead of the environment's.")]
 
 
 def run(
     pipelines: PipelinesArgument = None,
     all_: AllOption = False,
+    selected: SelectOption = None,
+    excluded: ExcludeOption = None,
     project: ProjectOption = HERE,
     env: EnvOption = None,
     run_date: DateOption = None,
@@ -53,6 +67,12 @@ def run(
         int | None,
         typer.Option(
             "--jobs", "-j", min=1, help="Most pipelines under way at the same time.", show_default="the environment's"
+        ),
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--files", metavar="KEY", help="Take these waiting files of one pipeline: a key or a glob. May be repeated."
         ),
     ] = None,
     strict: Annotated[
@@ -77,7 +97,8 @@ def run(
     opened = _open(project, env, engine)
     if verify:
         opened = opened.verified_with(verify)
-    names = chosen_pipelines(opened, pipelines, all_)
+    names = chosen_pipelines(opened, pipelines, all_, selected, excluded)
+    opened = opened.with_files(*files) if files else opened
     session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
     report = session.run(names, run_date.date() if run_date else None, jobs)
     return report.ended_with(strict=strict)
@@ -86,6 +107,8 @@ def run(
 def plan(
     pipelines: PipelinesArgument = None,
     all_: AllOption = False,
+    selected: SelectOption = None,
+    excluded: ExcludeOption = None,
     project: ProjectOption = HERE,
     env: EnvOption = None,
     run_date: DateOption = None,
@@ -102,7 +125,9 @@ def plan(
 
     opened = _open(project, env, engine)
     opened.validate(imports=True)
-    made = opened.plan(chosen_pipelines(opened, pipelines, all_), run_date=run_date.date() if run_date else None)
+    made = opened.plan(
+        chosen_pipelines(opened, pipelines, all_, selected, excluded), run_date=run_date.date() if run_date else None
+    )
     if output is Output.json:
         echo(plan_json(made))
     else:
@@ -117,16 +142,18 @@ def _open(project: Path, env: str | None, engine: str | None) -> Project:
     return opened.with_engine(engine) if engine else opened
 
 
-def chosen_pipelines(project: Project, names: list[str] | None, all_: bool) -> tuple[str, ...]:
-    """The pipelines that a command line names.
+def chosen_pipelines(
+    project: Project, names: list[str] | None, all_: bool, selected: list[str] | None = None,
+    excluded: list[str] | None = None,
+) -> tuple[str, ...]:  # fmt: skip
+    """The pipelines that a command line means.
 
     Raises:
-        UsageError: it names none, or both some and all.
+        UsageError: it means none, or both some and all.
     """
-    if all_ and names:
-        raise UsageError("name pipelines or give --all, not both")
-    if all_:
-        return project.pipelines
-    if not names:
+    words = [*(selected or ()), *(names or ())]
+    if all_ and words:
+        raise UsageError("select pipelines or give --all, not both")
+    if not all_ and not words:
         raise UsageError(f"name the pipelines to run, or give --all; this project has {', '.join(project.pipelines)}")
-    return tuple(names)
+    return project.select(project.pipelines if all_ else words, excluded or ())

@@ -14,7 +14,7 @@ import typer
 from cloud_etl import interrupts
 from cloud_etl.cli.options import HERE, EnvOption, Output, OutputOption, PipelinesArgument, ProjectOption
 from cloud_etl.cli.output import echo
-from cloud_etl.cli.run_commands import AllOption, DateOption, chosen_pipelines
+from cloud_etl.cli.run_commands import AllOption, DateOption, ExcludeOption, SelectOption, chosen_pipelines
 from cloud_etl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 def submit(
     pipelines: PipelinesArgument = None,
     all_: AllOption = False,
+    selected: SelectOption = None,
+    excluded: ExcludeOption = None,
     project: ProjectOption = HERE,
     env: EnvOption = None,
     run_date: DateOption = None,
@@ -51,9 +53,9 @@ def submit(
 
     opened = Project.open(project, env)
     as_json = output is Output.json
-    if follow and (pipelines or all_ or detach or pack):
+    if follow and (pipelines or selected or all_ or detach or pack):
         raise UsageError("--follow takes the id of a run alone: no pipelines, no --all, no --detach, no --pack")
-    names = () if follow else chosen_pipelines(opened, pipelines, all_)
+    names = () if follow else chosen_pipelines(opened, pipelines, all_, selected, excluded)
     if pack is not None:
         _pack(opened, names, pack, as_json=as_json)
         return 0

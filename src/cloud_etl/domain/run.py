@@ -22,6 +22,19 @@ Outcome = Literal["loaded", "no_new_files", "already_loaded", "failed", "skipped
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which files of its source a pipeline takes; those that wait, where nobody has chosen.
+
+    Attributes:
+        words: keys, or globs on keys or on paths below the source's folder; every file without.
+        reload: take also what is loaded already, and put it in the place of what it brought.
+    """
+
+    words: tuple[str, ...] = ()
+    reload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunContext:
     """What every stage knows of the run it works for.
 
@@ -31,6 +44,7 @@ class RunContext:
         cores: how many threads a stage may use.
         memory_bytes: bound for all processes of the run.
         fence: number of the pipeline's lease; higher than that of every run before.
+        choice: which files it takes.
     """
 
     run_id: str
@@ -42,6 +56,7 @@ class RunContext:
     cores: int
     memory_bytes: int = 2048 * MIB
     fence: int = 0
+    choice: Choice = Choice()
 
     @property
     def resources(self) -> Resources:

@@ -345,6 +345,9 @@ class PipelineSpec(SpecModel):
     """One pipeline file."""
 
     pipeline: str = Field(description="Name of the pipeline.")
+    tags: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")], ...] = Field(
+        (), description="Words by which it is selected: `cloud-etl run --select tag:WORD`."
+    )
     source: SourceSpec = Field(description="Where the raw files are.")
     schema_: Mapping[str, ColumnField] = Field(
         alias="schema", min_length=1, description="The contract, column by column: `column: type`, or with more keys."

@@ -54,8 +54,9 @@ class S3Extractor:
 
         Raises:
             SourceError: the source is missing or cannot be listed.
+            UsageError: somebody has chosen a file that does not wait.
         """
-        return Selection(self._place, self._spec.source).listing(loaded)
+        return Selection(self._place, self._spec.source, self._run.choice).listing(loaded)
 
     def download(self, files: Sequence[FileRef]) -> tuple[LocalFile, ...]:
         """Give each file a path on this machine, in the order of files; those of a folder are read in place.

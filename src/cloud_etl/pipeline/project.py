@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Self
 from cloud_etl import backends
 from cloud_etl.config.config import LoadedProject, Survey, find_project, load_project, survey_project
 from cloud_etl.domain.progress import NoProgress, Progress
+from cloud_etl.domain.run import Choice
 from cloud_etl.errors import UsageError
 from cloud_etl.pipeline.check import check_project, survey, unrehearsed
 from cloud_etl.pipeline.order import in_order
+from cloud_etl.pipeline.selection import select
 from cloud_etl.storage.private_files import private_files
 
 if TYPE_CHECKING:
@@ -35,9 +37,10 @@ class Project:
         0
     """
 
-    def __init__(self, loaded: LoadedProject) -> None:
+    def __init__(self, loaded: LoadedProject, choice: Choice | None = None) -> None:
         """Store the configuration; `open` reads it from files."""
         self.loaded = loaded
+        self._choice = choice or Choice()
 
     @classmethod
     def open(
@@ -111,9 +114,17 @@ class Project:
         """The same project with other log settings: level, format, folder."""
         return self._with(log=self.loaded.environment.log.model_copy(update=settings))
 
+    def with_files(self, *words: str) -> Project:
+        """The same project, where the run of a pipeline takes some of the files that wait; the others go on waiting.
+
+        Args:
+            words: keys, or globs on keys or on paths below the source's folder; each must mean a file that waits.
+        """
+        return type(self)(self.loaded, replace(self._choice, words=words))
+
     def _with(self, **sections: SpecModel) -> Project:
         environment = self.loaded.environment.model_copy(update=sections)
-        return type(self)(replace(self.loaded, environment=environment))
+        return type(self)(replace(self.loaded, environment=environment), self._choice)
 
     @property
     def unrehearsed(self) -> tuple[str, ...]:
@@ -124,6 +135,19 @@ class Project:
     def pipelines(self) -> tuple[str, ...]:
         """Names of the pipelines, each after those it reads."""
         return in_order(self.loaded.pipelines, self.loaded.pipelines)
+
+    def select(self, words: Iterable[str], exclude: Iterable[str] = ()) -> tuple[str, ...]:
+        """Names of the pipelines that are meant, each after those it reads.
+
+        Args:
+            words: names, or `tag:` and a tag; `+` before a word adds all that these read, `+` behind it all that read
+                them.
+            exclude: the same, of what is left out.
+
+        Raises:
+            UsageError: a word means nothing, or nothing is left.
+        """
+        return select(words, exclude, self.loaded.pipelines)
 
     def validate(self, *, imports: bool = False) -> None:
         """Check everything that can be checked without touching data: files, names, types, then SQL and user code.
@@ -177,6 +201,7 @@ class Project:
             jobs: how many that do not depend on one another are under way at the same time; the environment's without.
 
         Raises:
+            UsageError: files are chosen and it is not one pipeline that is run.
             ConfigError: the configuration is off; nothing was run.
             SecretError: a ${env:} or ${secret:} of the environment cannot be resolved; nothing was run.
             CloudEtlError: store, warehouse or engine cannot be opened; nothing was run.
@@ -188,8 +213,10 @@ class Project:
 
         check_project(self.loaded)
         names = self._names(pipelines)
+        if self._choice != Choice() and len(names) != 1:
+            raise UsageError(f"files are chosen for one pipeline, and {len(names)} are selected: name one")
         loaded = self.loaded.resolved()
-        runner = Runner(loaded, progress or NoProgress(), run_id)
+        runner = Runner(loaded, progress or NoProgress(), run_id, self._choice)
         with (
             private_files(),
             start_logging(loaded.environment.log, loaded.root, runner.run_id, log, known_secrets) as opened,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl import interrupts
 from cloud_etl.config.secrets import known_secrets
-from cloud_etl.domain.run import PipelineReport, RunContext, RunReport
+from cloud_etl.domain.run import Choice, PipelineReport, RunContext, RunReport
 from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedError, refused_by_system
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
@@ -35,8 +35,11 @@ _INTERRUPTED = "the run was interrupted"
 class Runner:
     """Runs pipelines with shared components, side by side where they may, and writes the report whatever happens."""
 
-    def __init__(self, project: LoadedProject, progress: Progress, run_id: str | None = None) -> None:
-        """Store what to run with; a run id is made without."""
+    def __init__(
+        self, project: LoadedProject, progress: Progress, run_id: str | None = None, choice: Choice | None = None
+    ) -> None:
+        """Store what to run with; a run id is made without, and the files that wait are taken."""
+        self._choice = choice or Choice()
         self._project = project
         self._progress = progress
         self._started_at = datetime.now(UTC)
@@ -131,6 +134,7 @@ class Runner:
             cores=parts.resources.cores,
             memory_bytes=parts.resources.memory_bytes,
             fence=lease.fence,
+            choice=self._choice,
         )
         spec = self._project.pipelines[name]
         pipeline = self._under_way[name] = ETLPipeline(spec, context, parts, lease, histories(spec, parts.store))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from cloud_etl.domain.environment import S3Spec
 from cloud_etl.domain.files import FileRef
 from cloud_etl.domain.progress import NoProgress
-from cloud_etl.domain.run import RunContext
+from cloud_etl.domain.run import Choice, RunContext
 from cloud_etl.domain.spec import PipelineSpec
-from cloud_etl.errors import DiskSpaceError, ObjectChangedError, SourceError, UnsafeKeyError
+from cloud_etl.errors import DiskSpaceError, ObjectChangedError, SourceError, UnsafeKeyError, UsageError
 from cloud_etl.extract import listing
 from cloud_etl.extract.s3_extractor import S3Extractor
 from cloud_etl.storage.folder_store import FolderStore
@@ -28,8 +29,9 @@ def store(tmp_path: Path) -> FolderStore:
 
 @pytest.fixture
 def extractor(store: FolderStore, tmp_path: Path):
-    def build(run_date: date = date(2026, 1, 31), **source: object) -> S3Extractor:
-        run = RunContext("run", "sales", "test", run_date, NOON, tmp_path / "scratch", 1)
+    def build(run_date: date = date(2026, 1, 31), words: Sequence[str] = (), **source: object) -> S3Extractor:
+        choice = Choice(tuple(words))
+        run = RunContext("run", "sales", "test", run_date, NOON, tmp_path / "scratch", 1, choice=choice)
         settings = {"path": "raw/sales", "pattern": "*.csv*", "format": "csv", **source}
         spec = PipelineSpec.model_validate(
             {"pipeline": "sales", "source": settings, "schema": {"a": {"type": "string"}}, "outputs": [{"name": "out"}]}
@@ -271,3 +273,43 @@ def test_an_uploaded_file_is_what_the_next_listing_shows(store, extractor, tmp_p
     ref = source.upload(tmp_path / "new.csv", "raw/sales/new.csv")
     assert source.list(frozenset()).files == (ref,)
     assert (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "taken"),
+    [
+        (["b.csv"], ["b.csv"]),
+        (["raw/sales/b.csv"], ["b.csv"]),
+        (["*.csv"], ["a.csv", "b.csv"]),
+        (["x/*", "a.csv"], ["a.csv", "x/[1].csv"]),
+        (["x/[1].csv"], ["x/[1].csv"]),
+        (["**"], ["a.csv", "b.csv", "x/[1].csv"]),
+    ],
+)
+def test_chosen_files_are_taken_and_the_others_go_on_waiting(store, extractor, words, taken):
+    for name in ("a.csv", "b.csv", "x/[1].csv"):
+        store.write(f"raw/sales/{name}", name.encode())
+    waiting = extractor(pattern="**").list(frozenset()).files
+    found = extractor(pattern="**", words=words).list(frozenset())
+    assert [file.key.removeprefix("raw/sales/") for file in found.files] == taken
+    left = {file.key.removeprefix("raw/sales/") for file in waiting} - set(taken)
+    assert reasons(found) == dict.fromkeys(left, listing.NOT_CHOSEN)
+    after = extractor(pattern="**").list(frozenset(file.identity for file in found.files))
+    assert {file.key.removeprefix("raw/sales/") for file in after.files} == left
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["c.csv"], r"--files 'c\.csv' names no file that waits below .*raw/sales\. Waiting: raw/sales/b\.csv\. Noth"),
+        (["b.csv", "nothing*"], r"--files 'nothing\*' names no file .* Waiting: raw/sales/b\.csv"),
+        (["a.csv"], r"--files 'a\.csv' names .*raw/sales/a\.csv is left aside \(already loaded\)\. Waiting"),
+        (["[z-a]"], r"--files '\[z-a\]'"),
+    ],
+)
+def test_a_chosen_name_that_takes_nothing_is_an_error_that_names_what_waits(store, extractor, words, message):
+    for name in ("a.csv", "b.csv"):
+        store.write(f"raw/sales/{name}", name.encode())
+    [loaded, _] = extractor().list(frozenset()).files
+    with pytest.raises(UsageError, match=message):
+        extractor(words=words).list(frozenset({loaded.identity}))
