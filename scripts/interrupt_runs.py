@@ -16,7 +16,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-HANGS_AFTER_SECONDS = 30.0
+# A busy machine may take long to start Python; an interruption itself takes seven seconds at most.
+HANGS_AFTER_SECONDS = 60.0
 PROJECT = """
 project: interrupted
 environments:
@@ -107,7 +108,7 @@ def faults(folder: Path, ended: Ended, number: int) -> list[str]:
     text = ended.said
     if "Current thread" in text:
         found.append("it came to no safe place: " + text[text.index("Current thread") - 3_000 :])
-    if "Traceback" in text and "cloud_etl/cli/main" in text and ended.after_seconds > 1:
+    if "Traceback" in text and "cloud_etl" in text:
         found.append("a traceback")
     next_run = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", MAIN], cwd=folder, capture_output=True, text=True, timeout=120, check=False
@@ -137,6 +138,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=6.0, help="how long a run takes here, about")
     chosen = parser.parse_args()
+    # A shell without job control starts what is in its background deaf to Ctrl-C, which the runs would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance = random.Random(chosen.seed)  # noqa: S311 - moments, no secrets
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="interrupted-") as place:

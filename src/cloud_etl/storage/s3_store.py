@@ -202,10 +202,19 @@ class S3Store(ObjectStore):
             return once_more(self._bucket, self.uri(key), tries, put)
         except (AlreadyExistsError, PreconditionError):
             # obstore may have sent it again, too, and does not tell.
-            found = obstore.get(self._client, path)
-            if bytes(found.bytes()) != data:
+            if (etag := self._etag_of(path, data)) is None:
                 raise
-            return found.meta["e_tag"] or ""
+            return etag
+
+    def _etag_of(self, path: str, data: bytes) -> str | None:
+        """The etag of an object where it holds exactly that; None where it does not, or is not there."""
+        import obstore
+
+        try:
+            found = obstore.get(self._client, path)
+            return (found.meta["e_tag"] or "") if bytes(found.bytes()) == data else None
+        except FileNotFoundError:
+            return None
 
     def _delete(self, paths: Sequence[str], uri: str, tries: Tries) -> None:
         import obstore

@@ -171,7 +171,9 @@ def test_a_black_hole_on_the_way_ends_within_its_patience(redshift_bench, cluste
     hole = BlackHole(host, port, b"COPY cloud_etl", cut_before=True, new_ones_too=new_ones_too)
     settings = {
         "host": "127.0.0.1", "port": hole.port, "tls": {"mode": "disable"},
-        "patience": {"open_seconds": 1, "answer_seconds": 1, "silent_seconds": 2, "retry_seconds": 3},
+        "patience": {
+            "open_seconds": 1, "answer_seconds": 1, "silent_seconds": 2, "retry_seconds": 3 if new_ones_too else 60,
+        },
     }  # fmt: skip
     spec = WarehouseSpec.model_validate({"redshift": {**cluster.redshift, **settings}})
     request = bench.request(bench.task(APPEND, bench.schema(id="integer"), [(2,), (3,)]))

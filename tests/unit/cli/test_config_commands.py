@@ -5,7 +5,7 @@ import typer
 from typer.testing import CliRunner
 
 from cloud_etl.cli import config_commands
-from cloud_etl.cli.main import _complain
+from cloud_etl.cli.app import _complain
 from cloud_etl.errors import ConfigError, Problem, TargetError
 
 PROJECT = """\

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import typer
 
+from cloud_etl.cli import app as commands
 from cloud_etl.cli import main
 
 
@@ -17,7 +18,7 @@ def test_ctrl_c_before_a_run_begins_is_answered(
     def waits() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", app)
+    monkeypatch.setattr(commands, "app", app)
     monkeypatch.setattr("sys.argv", ["cloud-etl"])
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(SystemExit) as left:
