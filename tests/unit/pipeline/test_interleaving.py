@@ -276,7 +276,8 @@ def _history(folder: Path, mode: str, chance: random.Random) -> Iterator[str]:
     assert world.run("20260131T235959Z-fffffe", hours=1_001) == "nothing to do"
     if mode == "append":
         assert world.published == world.loaded
-    assert {1, 2, 3} <= set(world.loaded)
+    # In mode replace the table holds the last batch alone.
+    assert mode == "replace" or {1, 2, 3} <= set(world.loaded)
     world.database.close()
 
 
