@@ -17,129 +17,11 @@ from tests.unit.pipeline.worlds import LOADS, ROWS, Actor, Gate, World, small_st
 
 from cloud_etl.errors import LeaseHeldError
 
-<<<<<<< HEAD
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-CONTRACT = Schema((Column("id", ColumnType("bigint")),))
-OUTPUT = OutputSpec(name="sales", load=LoadSpec(table="shop.sales", mode="append"))
-SPEC = PipelineSpec.model_construct(pipeline="sales", outputs=(OUTPUT,))
-# Rows by the etag of the file that holds them.
-ROWS = {"one": [1, 2, 3], "two": [4, 5], "one corrected": [1, 2, 9], "six": [6]}
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "256MB", "threads": 1}
-READS = ("get", "read", "folders", "exists")
-WRITES = ("write", "replace", "delete", "delete_prefix", "put_file")
-
-
-class Killed(BaseException):
-    """The process is gone: nothing that it would still do happens."""
-
-
-class Gate:
-    """Stops the thread that it is armed for before its n-th look or write."""
-
-    def __init__(self) -> None:
-        self.thread: threading.Thread | None = None
-        self.at = 0
-        self.kills = False
-        self.passed = 0
-        self.stopped = threading.Event()
-        self.go_on = threading.Event()
-
-    def step(self, *, writes: bool) -> None:
-        # Being killed before a look is being killed before the write that follows it.
-        if threading.current_thread() is not self.thread or (self.kills and not writes):
-            return
-        self.passed += 1
-        if self.passed < self.at:
-            return
-        if self.kills:
-            raise Killed
-        if self.passed == self.at:
-            self.stopped.set()
-            assert self.go_on.wait(30)
-
-
-class World:
-    """A store and a warehouse that several runs share."""
-
-    def __init__(self, folder: Path, gate: Gate) -> None:
-        self.folder = folder
-        self.gate = gate
-        self.store = FolderStore(folder / "store", S3Spec())
-        for name in (*READS, *WRITES):
-            setattr(self.store, name, self.gated(getattr(self.store, name), writes=name in WRITES))
-        warehouse = WarehouseSpec(duckdb=DuckDbSpec(path="warehouse.duckdb", memory="256MB"))
-        # One for each run: a loader lets one thread in at a time, and here one sleeps inside.
-        self.loader = lambda: Loader(warehouse, folder, threads=1)
-        self.files: list[str] = []
-        # Held open, or each look would read the file anew and each close write it.
-        self.database = duckdb.connect(str(folder / "warehouse.duckdb"), config=SETTINGS)
-
-    def gated(self, call: Callable[..., object], *, writes: bool) -> Callable[..., object]:
-        def stopping(*args: object, **options: object) -> object:
-            self.gate.step(writes=writes)
-            return call(*args, **options)
-
-        return stopping
-
-    def run(self, run_id: str, hours: int = 0) -> str:
-        """One run, as the pipeline does it; gives how it ended."""
-        begun = NOW + timedelta(hours=hours)
-        run = RunContext(run_id, "sales", "local", date(2026, 1, 31), begun, self.folder / run_id, 1)
-        try:
-            with Lease(self.store, "sales", run_id, clock=lambda: begun) as lease:
-                return self._phases(replace(run, fence=lease.fence), lease)
-        except CloudEtlError as exc:
-            return type(exc).__name__
-
-    def _phases(self, run: RunContext, lease: Lease) -> str:
-        loader = self.loader()
-        delivery = Delivery(SPEC, run, self.store, loader, lease)
-        settle_earlier_runs(lease, delivery)
-        loaded = LoadedFiles.of(loader.loaded_files("sales"))
-        refs = [FileRef(f"file:///{etag[:3]}", etag[:3], len(etag), etag, None, NOW) for etag in self.files]
-        new = tuple(loaded.next(ref) for ref in refs if not loaded.holds(ref))
-        if not new:
-            return "nothing to do"
-        batch = Batch(batch_id(new), new, (), CONTRACT, (), 0, (), 0)
-        with delivery.or_taken_back():
-            prepared = ParquetPublisher(self.store, run).prepare(OUTPUT, self._written(run, new), batch, CONTRACT)
-            [publication] = delivery.show([prepared], new)
-            task = LoadTask(publication, OUTPUT.load)
-            request = LoadRequest(run.run_id, "sales", batch.batch_id, new, (task,), NOW, run.resources, run.fence)
-            result = delivery.load(request, lambda tables: None)
-        delivery.prune()
-        return "already loaded" if result.already_loaded else "loaded"
-
-    def _written(self, run: RunContext, files: tuple[FileRef, ...]) -> Written:
-        ids = [row for file in files for row in ROWS[str(file.etag)]]
-        run.scratch.mkdir(parents=True, exist_ok=True)
-        path = run.scratch / "part.parquet"
-        table = pa.table({"id": pa.array(ids, pa.int64()), "_row_id": pa.array(range(len(ids)), pa.int64())})
-        pq.write_table(table, path)
-        return Written((WrittenFile(path, len(ids), None, {}),), ())
-
-    @property
-    def published(self) -> list[int]:
-        """What a reader of all manifests meets."""
-        found: list[int] = []
-        for _, folder in layout.runs(self.store, "sales"):
-            key = f"{folder}/{layout.MANIFEST}"
-            if self.store.exists(key):
-                for path in manifest.read_manifest(self.store, key).local_paths:
-                    found += pq.read_table(path).column("id").to_pylist()
-        return sorted(found)
-
-    @property
-    def loaded(self) -> list[int]:
-        """What the table holds."""
-        return [row for (row,) in self.database.execute("SELECT id FROM shop.sales ORDER BY id").fetchall()]
-=======
 SEED = int(os.environ.get("CLOUD_ETL_SEED", "7"))
 STEPS = os.environ.get("CLOUD_ETL_STEPS", "4")
 HISTORIES = int(os.environ.get("CLOUD_ETL_CAMPAIGN", "8"))
 # What no sample may leave out is tried with a step that is not there: the run comes to its end.
 BEYOND = 1_000
->>>>>>> 512285e (pipeline: kills, pauses and wakes as a sample of steps and as random histories; cli: signals are heard before the imports; storage: a conditional write finds its own first try)
 
 
 @pytest.fixture(autouse=True)
@@ -282,11 +164,7 @@ def _history(folder: Path, mode: str, chance: random.Random) -> Iterator[str]:
 
 
 def test_a_fence_keeps_an_overtaken_run_from_loading_for_good(tmp_path: Path) -> None:
-<<<<<<< HEAD
-    loader = World(tmp_path, Gate()).loader()
-=======
-    loader = World(tmp_path).loader
->>>>>>> 512285e (pipeline: kills, pauses and wakes as a sample of steps and as random histories; cli: signals are heard before the imports; storage: a conditional write finds its own first try)
+    loader = World(tmp_path).loader()
     assert loader.claim("sales", 5, "later") == frozenset()
     with pytest.raises(LeaseHeldError, match="run later has taken sales over"):
         loader.claim("sales", 4, "earlier")

@@ -155,7 +155,8 @@ class World:
         for name in (*READS, *WRITES):
             setattr(self.store, name, self.gated(getattr(self.store, name), writes=name in WRITES))
         warehouse = WarehouseSpec(duckdb=DuckDbSpec(path="warehouse.duckdb", memory="256MB"))
-        self.loader = Loader(warehouse, folder, threads=1)
+        # One for each run: a loader lets one thread in at a time, and here one sleeps inside.
+        self.loader = lambda: Loader(warehouse, folder, threads=1)
         self.files: list[str] = []
         # Held open, or each look would read the file anew and each close write it.
         self.database = duckdb.connect(str(folder / "warehouse.duckdb"), config=SETTINGS)
@@ -178,9 +179,10 @@ class World:
             return type(exc).__name__
 
     def _phases(self, run: RunContext, lease: Lease) -> str:
-        delivery = Delivery(self.spec, run, self.store, self.loader, lease)
+        loader = self.loader()
+        delivery = Delivery(self.spec, run, self.store, loader, lease)
         settle_earlier_runs(lease, delivery)
-        loaded = LoadedFiles.of(self.loader.loaded_files("sales"))
+        loaded = LoadedFiles.of(loader.loaded_files("sales"))
         refs = [FileRef(f"file:///{etag[:3]}", etag[:3], len(etag), etag, None, NOW) for etag in self.files]
         new = tuple(loaded.next(ref) for ref in refs if not loaded.holds(ref))
         if not new:
