@@ -70,14 +70,19 @@ def s3a_jars(spec: EngineSpec) -> dict[str, str]:
         return {}
     if spec.jars is not None:
         return _MAGIC if any(Path(spec.jars).glob(f"*{_COMMITTERS}*.jar")) else {}
-    modules = [f"software.amazon.awssdk:{module}:{_SDK}" for module in _SDK_MODULES]
-    committers = f"org.apache.spark:{_COMMITTERS}_{_COMMITTERS_VERSION}"
     return {
-        "spark.jars.packages": ",".join([f"org.apache.hadoop:hadoop-aws:{_HADOOP}", *modules, committers]),
+        "spark.jars.packages": pinned_packages(),
         "spark.jars.excludes": ",".join([_BUNDLE, *_OTHER_CLOUDS]),
         "spark.jars.ivy": str(jar_cache()),
         **_MAGIC,
     }
+
+
+def pinned_packages() -> str:
+    """The packages, by fixed versions; what they come to stands in s3a_jars.sha256."""
+    modules = [f"software.amazon.awssdk:{module}:{_SDK}" for module in _SDK_MODULES]
+    committers = f"org.apache.spark:{_COMMITTERS}_{_COMMITTERS_VERSION}"
+    return ",".join([f"org.apache.hadoop:hadoop-aws:{_HADOOP}", *modules, committers])
 
 
 def jar_cache() -> Path:

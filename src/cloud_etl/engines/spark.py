@@ -13,11 +13,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from cloud_etl.engines import spark_settings as settings
 from cloud_etl.engines.dialect import speak_classic, speak_connect
+from cloud_etl.engines.jar_checksums import check_jars, pinned
 from cloud_etl.engines.java import require_java
-from cloud_etl.engines.s3a import PREFIX, jar_cache
+from cloud_etl.engines.s3a import PREFIX, jar_cache, pinned_packages
 from cloud_etl.engines.spark_executors import require_executors
 from cloud_etl.engines.spark_settings import Master
 from cloud_etl.errors import EngineError
@@ -142,6 +144,7 @@ class Engine:
         try:
             with _undisturbed():
                 self._gateway = _started(wanted, log)
+                _check_fetched(self._gateway, wanted)
                 session = _session(self._gateway, wanted, sys.executable if master.is_here else None)
             require_executors(session, master)
             return session
@@ -221,7 +224,20 @@ def _started(wanted: Mapping[str, str], log: Path) -> JavaGateway:
     if ivy is None:
         return _start_jvm(wanted, log)
     with locked(Path(ivy) / "lock"):
+        # Before a JVM has them on its path, and again when it is known which it took.
+        check_jars(path for path in (Path(ivy) / "jars").glob("*.jar") if path.name in pinned())
         return _start_jvm(wanted, log)
+
+
+def _check_fetched(gateway: JavaGateway, wanted: Mapping[str, str]) -> None:
+    """Look at the jars that a JVM has taken, before Spark starts in it.
+
+    Raises:
+        EngineError: one of them is not what it should be.
+    """
+    if wanted.get("spark.jars.packages") == pinned_packages():
+        taken = gateway.jvm.java.lang.System.getProperty("spark.jars") or ""
+        check_jars(Path(urlsplit(jar).path) for jar in taken.split(",") if jar)
 
 
 def _start_jvm(wanted: Mapping[str, str], log: Path) -> JavaGateway:
