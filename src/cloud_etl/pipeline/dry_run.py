@@ -158,8 +158,12 @@ def _small(engine: EngineSpec, *, imports: bool) -> EngineSpec:
     """The engine as far as frames without rows need it: on this machine, with what a JVM must have at least."""
     here = engine.model_copy(update={"master": None, "event_log": None})
     if not imports:
-        # Of the others some name a program, a jar or a class.
-        kept = {name: value for name, value in engine.config.items() if name.startswith(_OF_QUERIES)}
+        # Others name programs and jars; those with a dot in them may name a class.
+        kept = {
+            name: value
+            for name, value in engine.config.items()
+            if name.startswith(_OF_QUERIES) and not (isinstance(value, str) and "." in value)
+        }
         here = here.model_copy(update={"config": kept, "jars": None})
     return engine_within(here, Resources(_JVM_BYTES if engine.name == "spark" else LEAST_BYTES, 1))
 

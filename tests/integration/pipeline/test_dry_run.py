@@ -135,7 +135,8 @@ def test_validate_starts_no_program_that_a_setting_or_a_query_names(shop: Path) 
 def test_of_the_settings_of_spark_only_those_of_queries_are_kept_where_nothing_may_run() -> None:
     engine = EngineSpec.model_validate({
         "name": "spark", "jars": "jars",
-        "config": {"spark.sql.legacy.x": "1", "spark.plugins": "Evil", "spark.pyspark.python": "./evil"},
+        "config": {"spark.sql.legacy.x": "1", "spark.sql.extensions": "org.Evil",
+                   "spark.plugins": "Evil", "spark.pyspark.python": "./evil"},
     })  # fmt: skip
     small = _small(engine, imports=False)
     assert (dict(small.config), small.jars) == ({"spark.sql.legacy.x": "1"}, None)
