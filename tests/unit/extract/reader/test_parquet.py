@@ -224,6 +224,9 @@ def julian(day: date) -> int:
         (julian(date(9999, 12, 31)), 999, {"string": "9999-12-31 00:00:00.000000999"}),
         (julian(date(9999, 12, 31)) + 1, 0, {}),
         (julian(date(1, 1, 1)) - 1, 86_399_999_999_000, {}),
+        (0, 0, {}),
+        (0, 86_399_999_999_000, {}),
+        (julian(date(1970, 1, 1)), 0, {"timestamp": datetime(1970, 1, 1, tzinfo=UTC), "string": "1970-01-01 00:00:00.000000", "date": date(1970, 1, 1)}),
         (1, 0, {}),
         (2**32 - 1, 0, {}),
         # Wraps to 1970 in 64 bits of microseconds.
@@ -241,6 +244,17 @@ def test_int96_is_exact_at_both_ends_whatever_stands_beside_it(read, day, nanos,
         else:
             assert 1 not in found, found
             assert next(row for row in result.rejects if row["line"] == 1)["code"] == "lossy_cast"
+
+
+def test_day_0_of_int96_is_told_from_the_first_of_1970_in_whatever_rows_they_stand(read):
+    data = as_int96((0, 0), (2440588, 0), None, (julian(DAY), 0), (0, 7), (2440588, 0))
+    schema = {"v": {"type": "timestamp"}, "k": {"type": "string"}}
+    for limits in (None, ReaderLimits(window_bytes=16, segment_bytes=16, threads=1)):
+        result = read(data, schema, source={"format": "parquet"}, name="x.parquet", limits=limits)
+        assert [(row["_row_id"], row["v"] and row["v"].year) for row in result.rows] == [
+            (2, 1970), (3, None), (4, 2024), (6, 1970),
+        ]  # fmt: skip
+        assert [(row["line"], row["code"]) for row in result.rejects] == [(1, "lossy_cast"), (5, "lossy_cast")]
 
 
 def test_int96_inside_lists_structs_and_maps_is_exact(read):

@@ -1,7 +1,8 @@
 """Times of the old kind, int96: nanoseconds of the day and a day, which pyarrow reads in one unit, cut or wrapped.
 
 Read as seconds nothing wraps, read as nanoseconds nothing is cut; the two together give the exact time.
-A limit: of day 0, 4713 years before our era, pyarrow makes 1970-01-01, as if it were the filling of a null.
+Of day 0, 4713 years before our era, pyarrow makes 1970-01-01, as if it were the filling of a null: where that date
+stands in a column, DuckDB is asked. A limit: times inside lists and structs are not asked about.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Int96Columns:
         leaves = (file.schema.column(place) for place in range(len(file.schema)))
         paths = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
         self._path = path
+        self._day_0: dict[str, bool] = {}
         self._names = [
             name for name in file.schema_arrow.names if any(f"{path}.".startswith(f"{name}.") for path in paths)
         ]
@@ -52,15 +54,64 @@ class Int96Columns:
             return
         with pq.ParquetFile(self._path) as file:
             fine = _Rows(file.iter_batches(batch_size=batch_rows, columns=self._names))
+            first = 0
             for batch in batches:
                 nanos = iter(fine.take(batch.num_rows).columns)
                 yield pa.RecordBatch.from_arrays(
                     [
-                        _exact(column, next(nanos)) if name in self._names else column
+                        _exact(*self._with_day_0(name, first, column, next(nanos))) if name in self._names else column
                         for name, column in zip(batch.schema.names, batch.columns, strict=True)
                     ],
                     names=batch.schema.names,
                 )
+                first += batch.num_rows
+
+    def _with_day_0(self, name: str, first: int, seconds: pa.Array, nanos: pa.Array) -> tuple[pa.Array, pa.Array]:
+        """Both readings of a column, with the times of day 0 in place of 1970-01-01.
+
+        Args:
+            name: of the column.
+            first: number of the first row in the file.
+            seconds: the column in seconds.
+            nanos: the column in nanoseconds.
+        """
+        if pa.types.is_nested(seconds.type):
+            return seconds, nanos
+        epoch = [np.flatnonzero(part.cast(pa.int64()).fill_null(1).to_numpy() == 0) for part in (seconds, nanos)]
+        doubtful = np.intersect1d(epoch[0], epoch[1])
+        if not doubtful.size or not self._has_day_0(name):
+            return seconds, nanos
+        rows, micros = self._before_our_era(name, first, first + len(seconds) - 1)
+        is_meant = np.isin(rows, doubtful)
+        at, whole_micros = rows[is_meant], micros[is_meant]
+        whole, rest = np.divmod(whole_micros, _MICROS_A_SECOND)
+        with np.errstate(over="ignore"):
+            # Wrapped, as pyarrow does it with what nanoseconds do not hold.
+            wrapped = whole * _NANOS_A_SECOND + rest * _NANOS_A_MICRO
+        return _replaced(seconds, at, whole), _replaced(nanos, at, wrapped)
+
+    def _has_day_0(self, name: str) -> bool:
+        """Asked once for each column; real times of 1970-01-01 cost no more than that."""
+        if name not in self._day_0:
+            [(found,)] = self._query(f"SELECT count(*) > 0 FROM {{}} WHERE {_early(name)}")
+            self._day_0[name] = bool(found)
+        return self._day_0[name]
+
+    def _before_our_era(self, name: str, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of that part of the file with such a time, counted from its first, and the times in microseconds."""
+        found = self._query(
+            f"SELECT file_row_number - {first}, epoch_us({_quoted(name)}) FROM {{}} "
+            f"WHERE file_row_number BETWEEN {first} AND {last} AND {_early(name)}"
+        )
+        table = np.array(found, np.int64).reshape(-1, 2)
+        return table[:, 0], table[:, 1]
+
+    def _query(self, sql: str) -> list[tuple[object, ...]]:
+        import duckdb
+
+        source = "read_parquet($1, file_row_number = true)"
+        with duckdb.connect(config={"threads": 1}) as connection:
+            return connection.execute(sql.format(source), [[str(self._path)]]).fetchall()
 
 
 class _Rows:
@@ -76,6 +127,22 @@ class _Rows:
         held = pa.concat_batches(self._held)
         self._held = [held.slice(rows)]
         return held.slice(0, rows)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _early(name: str) -> str:
+    return f"{_quoted(name)} < TIMESTAMP '0001-01-01'"
+
+
+def _replaced(times: pa.Array, at: np.ndarray, values: np.ndarray) -> pa.Array:
+    """The times with other ones in some places."""
+    numbers = times.cast(pa.int64()).fill_null(0).to_numpy().copy()
+    numbers[at] = values
+    missing = times.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(numbers, pa.int64(), mask=missing).view(times.type)
 
 
 def _exact(seconds: pa.Array, nanos: pa.Array) -> pa.Array:
