@@ -99,7 +99,8 @@ class ColumnSpec(SpecModel):
     format: str | None = Field(
         None,
         description="strptime format of dates and timestamps; ISO 8601 without. A text must be what the format writes: "
-        "%m takes 01 and %-m takes 1; %f takes 1 to 6 digits; names of months in any case; %y is 1969 to 2068.",
+        "%m takes 01 and %-m takes 1; %f takes 1 to 6 digits; names of months in any case; %y is 1969 to 2068. "
+        "It names one day, once, and of the time no part without the larger ones; what is smaller than it says is 0.",
     )
     too_long: TooLong = Field(
         "reject",

@@ -15,6 +15,7 @@ from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.domain.schema import LINEAGE, Kind
 from cloud_etl.domain.spec import ColumnSpec, CsvOptions, PipelineSpec, SourceSpec
 from cloud_etl.errors import SourceError
+from cloud_etl.extract.reader.casts import format_pattern
 from cloud_etl.extract.source_path import fill, filled_glob
 
 Finding = tuple[YamlPath, str]
@@ -22,12 +23,20 @@ _TIMED = ("date", "timestamp")
 _LIMITS = {"integer": 1 << 31, "bigint": 1 << 63}
 _DIRECTIVE = re.compile(r"%(-?.)?", re.DOTALL)
 # What DuckDB parses.
-_DIRECTIVES = frozenset("aAbBcdfgGhHIjmMnpSuUVwWxXyYz%") | {"-" + letter for letter in "djmyHIMS"}
+_DIRECTIVES = frozenset("aAbBcdfgGhHIjmMpSuUVwWxXyYz%") | {"-" + letter for letter in "djmyHIMS"}
 # What says the year: by itself, by the week, or as part of a whole date.
 _YEARS = frozenset("YyGcx")
+_DATE_LETTERS = frozenset("YyGVUWwujmbBhdcxaA")
+# Directives that say one thing are written as one of them; weekdays beside a whole date are proven by printing it.
+_ONE_OF = {"y": "Y", "b": "m", "B": "m", "h": "m", "W": "U", "A": "a"}
+_WHOLE_DATES = tuple(map(frozenset, ("Ymd", "Yj", "GVu", "YUw", "c", "x")))
+_WEEKDAYS = frozenset("awu")
+# A number of any length with a number right behind it: nothing says where the first one ends.
+_RUNS_ON = re.compile(r"%(?:-.|f|g)(?=[0-9]|%-?[YymdHIMSfgGVUWwujcxX])")
 _REFUSED = {
+    "%n": "a timestamp holds microseconds, and nanoseconds would be rounded; write %f",
     "%Z": "names of zones are not taken: PST, CET and IST mean several offsets; "
-    "write %z where the texts have an offset, else leave the name out at the source and set the column's zone"
+    "write %z where the texts have an offset, else leave the name out at the source and set the column's zone",
 }
 
 
@@ -84,7 +93,7 @@ def _column(column: ColumnSpec, path: YamlPath) -> Iterator[Finding]:
     if column.format is not None:
         if kind not in _TIMED:
             yield (*path, "format"), f"a format is for dates and timestamps, the column is {column.type}"
-        elif (wrong := _format_problem(column.format)) is not None:
+        elif (wrong := _format_problem(column.format, kind)) is not None:
             yield (*path, "format"), wrong
     if "zone" in column.model_fields_set and kind != "timestamp":
         yield (*path, "zone"), f"a zone is for timestamps, the column is {column.type}"
@@ -136,17 +145,53 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _format_problem(text: str) -> str | None:
+def _format_problem(text: str, kind: Kind = "timestamp") -> str | None:
+    """Why a format accepts what it does not write, or cannot read what it writes; None where neither is true."""
     if "%" not in text:
         return f"{text!r} is no strptime format; write for example %Y-%m-%d or %d.%m.%Y %H:%M:%S"
     for match in _DIRECTIVE.finditer(text):
         if match[1] not in _DIRECTIVES:
             return _REFUSED.get(match[0], f"{match[0]!r} is no part of a strptime format")
-    letters = {match[1].removeprefix("-") for match in _DIRECTIVE.finditer(text)}
+    said = [match[1].removeprefix("-") for match in _DIRECTIVE.finditer(text)]
+    letters = set(said) - {"%"}
+    twice = next((letter for letter in said if said.count(letter) > 1 and letter != "%"), None)
+    if twice is not None:
+        return f"%{twice} stands twice in {text!r}, and the two may contradict each other; leave one out"
     if not letters & _YEARS:
         return f"{text!r} has no year, and one would be invented; write a date with it, or declare string"
+    named = {_ONE_OF.get(letter, letter) for letter in letters & _DATE_LETTERS}
+    if not any(whole <= named <= whole | _WEEKDAYS for whole in _WHOLE_DATES) or len(letters & set("YyG")) > 1:
+        return (
+            f"{text!r} does not name one day, once: by year, month and day, or year and %j, %G-%V-%u, a year with %U "
+            "or %W and %w, %x or %c; what is missing would be invented, what stands there twice may contradict itself"
+        )
+    return _time_problem(text, letters) or _place_problem(text, letters, kind)
+
+
+def _time_problem(text: str, letters: set[str]) -> str | None:
+    """As `_format_problem`, for the time of day: no part of it without the larger ones, and each said once."""
     if ("I" in letters) != ("p" in letters) or {"H", "I"} <= letters:
         return "hours of a half day are %I together with %p; hours of a whole day are %H, alone"
+    whole = letters & {"c", "X"}
+    parts = letters & set("HIMS")
+    if whole and (parts or len(whole) > 1):
+        return f"{text!r} says the time twice: %{min(whole)} is hours, minutes and seconds already"
+    for small, large in (("fg", "ScX"), ("S", "M"), ("M", "HI")):
+        if letters & set(small) and not letters & set(large):
+            return f"{text!r} has a smaller part of the time without the larger, which would be invented"
+    if {"f", "g"} <= letters:
+        return f"{text!r} says the fraction twice; %f is microseconds, %g milliseconds"
+    return None
+
+
+def _place_problem(text: str, letters: set[str], kind: Kind) -> str | None:
+    """As `_format_problem`, for what stands where."""
+    if (found := _RUNS_ON.search(text)) is not None:
+        return f"nothing says where the number of {found[0]} ends in {text!r}; put something between it and the next"
+    if "z" in letters and kind == "date":
+        return "a date has no offset; leave %z out at the source, or declare timestamp"
+    if "z" in letters and format_pattern(text) is None and not text.endswith("%z"):
+        return f"%z can stand at the end of {text!r} only: elsewhere no offset but +00 would be read"
     return None
 
 
