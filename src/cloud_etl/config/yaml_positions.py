@@ -15,6 +15,8 @@ YamlPath = tuple[str | int, ...]
 """Keys and list positions from the top of a document to a value."""
 
 # Aliases are copied out; a page of nested aliases would fill the memory without a limit.
+# What Python turns into an integer.
+_MOST_DIGITS = 4300
 MAX_VALUES = 100_000
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = "plain"
@@ -204,6 +206,9 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
         if node.tag == _PLAIN:
+            if len(node.value) > _MOST_DIGITS and node.value.lstrip("+-").isdecimal():
+                size = f"a number of {len(node.value.lstrip('+-')):,} digits, and {_MOST_DIGITS:,} are the most"
+                self._report(self._line(node), f"{size}; put it in quotes if it is a text")
             return scalar(node.value)
         if node.tag != _TAG + "str":
             self._report(self._line(node), f"the tag {_shown(node.tag)} is not known here; leave it out")

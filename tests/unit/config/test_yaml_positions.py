@@ -146,3 +146,12 @@ def test_any_text_is_read_or_refused_with_file_and_line(text):
     except ConfigError as exc:
         assert exc.problems
         assert all(problem.file == "f.yaml" and problem.line for problem in exc.problems)
+
+
+def test_a_number_of_more_digits_than_python_reads_is_told_by_line():
+    with pytest.raises(ConfigError) as raised:
+        parse_yaml(f"a: 1\nb: -{'9' * 5000}\n", "x.yaml")
+    assert str(raised.value) == (
+        "x.yaml:2: a number of 5,000 digits, and 4,300 are the most; put it in quotes if it is a text"
+    )
+    assert parse_yaml(f"a: '{'9' * 5000}'", "x.yaml").data == {"a": "9" * 5000}

@@ -206,7 +206,8 @@ def _is_json(value: str | None) -> bool:
     if value is None:
         return True
     try:
-        found = json.loads(value, parse_constant=_refuse_constant)
+        # As text: Python makes no integer of more than 4,300 digits, and JSON has numbers of any length.
+        found = json.loads(value, parse_int=str, parse_constant=_refuse_constant)
         if "\\u" in value:
             # Half a surrogate pair is text to Python and to no warehouse; encoding it raises a ValueError.
             json.dumps(found, ensure_ascii=False).encode()
