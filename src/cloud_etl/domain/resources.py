@@ -80,6 +80,11 @@ class Resources:
         return max(MIB, min(16 * MIB, self._working_bytes // 2 // held))
 
     @property
+    def decode_bytes(self) -> int:
+        """What rows of Parquet may take while the reader decodes them, beside the segments that its workers hold."""
+        return max(64 * MIB, self._working_bytes // 2)
+
+    @property
     def row_group_rows(self) -> int:
         """Rows that Sail's writer holds for each open file before it writes them."""
         return max(65_536, min(1_048_576, self.memory_bytes // 4096))

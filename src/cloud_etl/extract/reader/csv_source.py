@@ -9,6 +9,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.bounds import ReaderLimits
 from cloud_etl.extract.reader.csv_file import CsvFile
 from cloud_etl.extract.reader.csv_slice import cut_slice
 from cloud_etl.extract.reader.dialect import Dialect
@@ -40,7 +41,7 @@ class CsvTask:
         return {piece.file.index: (piece.file, piece.encoding) for piece in self.pieces}
 
 
-def cut_csv(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[Piece]:
+def cut_csv(account: FileAccount, spec: PipelineSpec, limits: ReaderLimits) -> Iterator[Piece]:
     """Cut one file, in its order.
 
     Raises:
@@ -48,15 +49,15 @@ def cut_csv(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iter
         NeedsWholeFileError: the file is a slice, and cannot be read as one.
     """
     if account.file.slice is not None:
-        yield from cut_slice(account, spec, window_bytes)
+        yield from cut_slice(account, spec, limits.window_bytes)
         return
     try:
-        yield from _cut(account, spec, window_bytes, spec.source.csv.encoding)
+        yield from _cut(account, spec, limits.window_bytes, spec.source.csv.encoding)
     except WrongEncodingError:
         # Its own encoding tells its records apart, so that each of them is reported.
         message = f"the file begins with a utf-16 mark, the declared encoding is {spec.source.csv.encoding}"
         refusal = (RejectCode.WRONG_ENCODING, message, None)
-        yield from _cut(account, spec, window_bytes, "utf-16", refusal)
+        yield from _cut(account, spec, limits.window_bytes, "utf-16", refusal)
 
 
 def _cut(

@@ -13,6 +13,7 @@ from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import CsvOptions, JsonOptions, PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.bounds import ReaderLimits
 from cloud_etl.extract.reader.careful import TOO_LONG
 from cloud_etl.extract.reader.dialect import Dialect
 from cloud_etl.extract.reader.json_array import ArrayScanner, Element
@@ -117,7 +118,7 @@ class JsonTask:
         return {cut.file.index: (cut.file, cut.encoding) for cut in self.cuts}
 
 
-def cut_json(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[JsonCut]:
+def cut_json(account: FileAccount, spec: PipelineSpec, limits: ReaderLimits) -> Iterator[JsonCut]:
     """Cut one file, in its order.
 
     Raises:
@@ -127,7 +128,7 @@ def cut_json(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
     options = spec.source.json_
     try:
         with open_text(account.file.path, codec, options.encoding, limits=spec.source.limits) as stream:
-            yield from _cut(account, stream, spec, window_bytes)
+            yield from _cut(account, stream, spec, limits.window_bytes)
     except CorruptStreamError as exc:
         message = f"the compressed stream breaks off or is damaged after {account.records} records: {exc}"
         account.damage = (RejectCode.CORRUPT_STREAM, message)

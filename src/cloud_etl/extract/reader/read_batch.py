@@ -10,34 +10,13 @@ from dataclasses import dataclass, field
 
 from cloud_etl.domain.files import LocalFile, batch_id
 from cloud_etl.domain.progress import Progress
-from cloud_etl.domain.resources import Resources
 from cloud_etl.domain.run import Batch, RunContext
 from cloud_etl.domain.spec import ColumnSpec, PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount, settle
+from cloud_etl.extract.reader.bounds import ReaderLimits
 from cloud_etl.extract.reader.header import SeenHeader
 from cloud_etl.extract.reader.sources import Assembler, cut_file
 from cloud_etl.extract.reader.stage import Part, Stager, Task
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderLimits:
-    """Sizes that bound the reader's memory; results do not depend on them.
-
-    Attributes:
-        window_bytes: text that is cut into records at a time.
-        segment_bytes: records that are cast and written together, about.
-        threads: workers; the run's cores without.
-    """
-
-    window_bytes: int = 4 << 20
-    segment_bytes: int = 16 << 20
-    threads: int | None = None
-
-    @classmethod
-    def within(cls, resources: Resources) -> ReaderLimits:
-        """The sizes that a bound on memory leaves room for."""
-        segment = resources.segment_bytes
-        return cls(min(4 << 20, segment), segment, resources.cores)
 
 
 @dataclass
@@ -153,7 +132,7 @@ def _tasks(
     assembler = Assembler(spec, limits.segment_bytes)
     for account in accounts:
         key, size = account.file.ref.key, account.file.ref.size_bytes
-        for cut in cut_file(account, spec, limits.window_bytes):
+        for cut in cut_file(account, spec, limits):
             account.records += cut.records
             progress.file(key, cut.stored_bytes, size, account.records)
             yield from assembler.add(cut)

@@ -10,6 +10,7 @@ from cloud_etl.domain.ledger import TextCount
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.bounds import ReaderLimits
 from cloud_etl.extract.reader.csv_source import CsvTask, cut_csv
 from cloud_etl.extract.reader.json_source import JsonTask, cut_json
 from cloud_etl.extract.reader.parquet.source import ParquetTask, cut_parquet
@@ -42,7 +43,7 @@ class Cut(Protocol):
 
 
 # A task takes the cuts of its own format only; the pair is what keeps them together.
-_Cutter = Callable[[FileAccount, PipelineSpec, int], Iterator[Any]]
+_Cutter = Callable[[FileAccount, PipelineSpec, ReaderLimits], Iterator[Any]]
 _FORMATS: dict[str, tuple[_Cutter, Callable[[Sequence[Any]], Task]]] = {
     "csv": (cut_csv, CsvTask),
     "json": (cut_json, JsonTask),
@@ -50,7 +51,7 @@ _FORMATS: dict[str, tuple[_Cutter, Callable[[Sequence[Any]], Task]]] = {
 }
 
 
-def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[Cut]:
+def cut_file(account: FileAccount, spec: PipelineSpec, limits: ReaderLimits) -> Iterator[Cut]:
     """Cut a file in its order; damage is noted in the account.
 
     Raises:
@@ -59,7 +60,7 @@ def cut_file(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Ite
     """
     records = text_bytes = 0
     try:
-        for cut in _FORMATS[spec.source.format][0](account, spec, window_bytes):
+        for cut in _FORMATS[spec.source.format][0](account, spec, limits):
             records, text_bytes = records + cut.records, text_bytes + cut.text_bytes
             yield cut
             if account.stop_beyond(spec.source.limits.rejects):

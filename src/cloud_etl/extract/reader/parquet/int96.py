@@ -7,7 +7,7 @@ stands in a column, DuckDB is asked. A limit: times inside lists and structs are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cloud_etl.extract.reader.parquet.batches import batches_of
 from cloud_etl.extract.reader.parquet.nested import with_leaves
 
 INT96 = "int96"
@@ -47,13 +48,18 @@ class Int96Columns:
         """The type of a column of the file, in words."""
         return INT96 if column.name in self._names and not pa.types.is_nested(column.type) else str(column.type)
 
-    def complete(self, batches: Iterator[pa.RecordBatch], batch_rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches that were read in seconds, with the exact times in place of these columns."""
+    def complete(self, batches: Iterator[pa.RecordBatch], rows: Sequence[int]) -> Iterator[pa.RecordBatch]:
+        """Batches that were read in seconds, with the exact times in place of these columns.
+
+        Args:
+            batches: in the order of the file.
+            rows: how many rows of each row group can be read at a time.
+        """
         if not self._names:
             yield from batches
             return
         with pq.ParquetFile(self._path) as file:
-            fine = _Rows(file.iter_batches(batch_size=batch_rows, columns=self._names))
+            fine = _Rows(batches_of(file, rows, self._names))
             first = 0
             for batch in batches:
                 nanos = iter(fine.take(batch.num_rows).columns)

@@ -15,18 +15,22 @@ from cloud_etl.domain.schema import ColumnType
 from cloud_etl.domain.spec import PipelineSpec
 from cloud_etl.errors import SourceError
 from cloud_etl.extract.reader.account import FileAccount
+from cloud_etl.extract.reader.bounds import ReaderLimits
 from cloud_etl.extract.reader.header import match_header
+from cloud_etl.extract.reader.parquet.batches import ExceedsMemoryError, batches_of, evenly, rows_at_once
 from cloud_etl.extract.reader.parquet.columns import Loss, column_of
 from cloud_etl.extract.reader.parquet.damage import damage_of
 from cloud_etl.extract.reader.parquet.int96 import Int96Columns
 from cloud_etl.extract.reader.parquet.kinds import refusal_of
 from cloud_etl.extract.reader.parquet.raw import row_text
 from cloud_etl.extract.reader.pieces import FilePlace, Reject
-from cloud_etl.extract.reader.streams import Encoding
+from cloud_etl.extract.reader.streams import Encoding, ExpandsTooFarError
 from cloud_etl.extract.reader.text_rows import FileRejects, Origins, TextRows
 
 _BATCH_ROWS = 131_072
 _ROW_BYTES = 64
+# Windows of bytes that a batch of rows may be as large as; read of a chunk at a time; and counted for a row of nulls.
+_BATCH_WINDOWS, _BUFFER_BYTES, _LEAST_ROW_BYTES = 4, 1 << 18, 8
 _UTF8 = Encoding("utf-8")
 
 
@@ -121,7 +125,7 @@ def _lost(cut: ParquetCut) -> FileRejects:
     return FileRejects(cut.file, _UTF8, rejects)
 
 
-def cut_parquet(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> Iterator[ParquetCut]:
+def cut_parquet(account: FileAccount, spec: PipelineSpec, limits: ReaderLimits) -> Iterator[ParquetCut]:
     """Read one file in batches of rows.
 
     Raises:
@@ -130,15 +134,19 @@ def cut_parquet(account: FileAccount, spec: PipelineSpec, window_bytes: int) -> 
     path = account.file.path
     try:
         # Times of the old kind are completed by a second look, see there.
-        with pq.ParquetFile(path, coerce_int96_timestamp_unit="s") as file:
-            yield from _cut(account, file, spec, min(_BATCH_ROWS, max(1, window_bytes // _ROW_BYTES)))
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit="s", buffer_size=_BUFFER_BYTES) as file:
+            yield from _cut(account, file, spec, limits)
     except FileNotFoundError as exc:
         raise SourceError(f"{account.file.ref.uri}: its local copy is gone; nothing was staged, run again") from exc
+    except ExceedsMemoryError as exc:
+        account.damage = (RejectCode.EXCEEDS_MEMORY, str(exc))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as exc:
-        account.damage = damage_of(path, exc)
+        account.damage = damage_of(path, exc, limits.decode_bytes)
 
 
-def _cut(account: FileAccount, file: pq.ParquetFile, spec: PipelineSpec, batch_rows: int) -> Iterator[ParquetCut]:
+def _cut(account: FileAccount, file: pq.ParquetFile, spec: PipelineSpec, limits: ReaderLimits) -> Iterator[ParquetCut]:
+    batch_rows = min(_BATCH_ROWS, max(1, limits.window_bytes // _ROW_BYTES))
+    sizes = rows_at_once(file, account.file.path, batch_rows, limits.decode_bytes)
     matched = match_header(file.schema_arrow.names, spec)
     account.notes = matched.notes
     sources = matched.layout.sources
@@ -146,9 +154,14 @@ def _cut(account: FileAccount, file: pq.ParquetFile, spec: PipelineSpec, batch_r
     int96 = Int96Columns(file, account.file.path)
     held = {name: int96.shown(file.schema_arrow.field(place)) for name, place in sources}
     total = max(file.metadata.num_rows, 1)
-    done = 0
-    for rows in int96.complete(file.iter_batches(batch_size=batch_rows), batch_rows):
+    bound = spec.source.limits.for_values(account.file.ref.size_bytes)
+    done = size_bytes = 0
+    parts = evenly(batches_of(file, sizes), batch_rows, _BATCH_WINDOWS * limits.window_bytes)
+    for rows in int96.complete(parts, sizes):
         first, done = done + 1, done + rows.num_rows
+        size_bytes += rows.nbytes + _LEAST_ROW_BYTES * rows.num_rows
+        if bound is not None and size_bytes > bound.size_bytes:
+            raise ExpandsTooFarError(f"the values come to more than {bound.size_bytes:,} bytes; {bound.saying}")
         columns, kept, lost = _columns(rows, sources if refusal is None else (), spec, held)
         stored = account.file.ref.size_bytes * done // total
         yield ParquetCut(account.place, columns, rows, kept, lost, held, first, stored, refusal)
