@@ -16,6 +16,10 @@ _SCRIPTS = (
     "triggers.sql",
 )  # fmt: skip
 _TEMPLATE = "template1"
+# PostgreSQL's own database holds no catalogue of ours.
+_DATABASES = (
+    "SELECT datname FROM pg_database WHERE datallowconn AND datname NOT IN ('postgres', 'template0', 'template1')"
+)
 # Goes up with every change of the scripts; what an older one made is not changed in place.
 CATALOG_VERSION = "2"
 # What an older version let the administrator, and those he made, have.
@@ -33,6 +37,14 @@ DO $$ DECLARE known record; BEGIN
     EXECUTE format('REVOKE %I FROM %I', known.right_of, known.rolname);
   END LOOP;
 END $$;
+"""
+# Those that PostgreSQL trusts may be made by the owner of a database; Redshift has none.
+_NO_EXTENSIONS = """
+CREATE OR REPLACE FUNCTION redshift_catalog.refuse_extension() RETURNS event_trigger LANGUAGE plpgsql AS
+  $$ BEGIN RAISE insufficient_privilege USING MESSAGE = format('%s is not supported', tg_tag); END $$;
+DROP EVENT TRIGGER IF EXISTS redshift_no_extensions;
+CREATE EVENT TRIGGER redshift_no_extensions ON ddl_command_start WHEN TAG IN ('CREATE EXTENSION', 'CREATE LANGUAGE')
+  EXECUTE FUNCTION redshift_catalog.refuse_extension();
 """
 _READABLE = """
 GRANT USAGE ON SCHEMA redshift_catalog TO PUBLIC;
@@ -57,6 +69,7 @@ def install(socket_path: str, *, database: str, user: str, password: str) -> Non
     admin = internal(socket_path, _TEMPLATE)
     try:
         _install_catalog(admin)
+        admin.execute(_NO_EXTENSIONS)
         _install_user(admin, user, password)
     finally:
         admin.close()
@@ -64,8 +77,18 @@ def install(socket_path: str, *, database: str, user: str, password: str) -> Non
     try:
         if not maintenance.rows(f"SELECT 1 FROM pg_database WHERE datname = {literal(database)}"):
             maintenance.execute(f"CREATE DATABASE {quote(database)} OWNER {quote(user)}")
+        names = [str(name) for (name,) in maintenance.rows(_DATABASES)]
     finally:
         maintenance.close()
+    for name in names:
+        # Those of an older version do not have it from their template.
+        own = internal(socket_path, name)
+        try:
+            # One that a client made from template0 has no catalogue.
+            if own.rows("SELECT 1 FROM pg_namespace WHERE nspname = 'redshift_catalog'"):
+                own.execute(_NO_EXTENSIONS)
+        finally:
+            own.close()
 
 
 def _install_catalog(admin: PostgresConnection) -> None:

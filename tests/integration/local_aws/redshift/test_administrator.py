@@ -17,7 +17,7 @@ _FOLDERS = {
     for folder in [*postgres._system_folders(), *postgres._wheel_folders()]
     if (folder / "initdb").exists()
 }
-_WORDS = r"(?i)denied|must (be|have)|does not exist|only|cannot|not available|not allowed|privilege"
+_WORDS = r"(?i)denied|must (be|have)|does not exist|only|cannot|not available|not allowed|privilege|not supported"
 _REFUSED = (
     "COPY (SELECT 1) TO PROGRAM 'true'",
     "COPY (SELECT 1) TO '/tmp/cloud-etl-x'",
@@ -35,6 +35,11 @@ _REFUSED = (
     "SET session_preload_libraries = 'x'",
     "CREATE FUNCTION f() RETURNS int AS '/tmp/x.so', 'f' LANGUAGE c",
     "CREATE FUNCTION f() RETURNS int AS 'x' LANGUAGE internal",
+    "CREATE EXTENSION hstore",
+    "CREATE EXTENSION IF NOT EXISTS plpgsql",
+    "DROP EVENT TRIGGER redshift_no_extensions",
+    "ALTER EVENT TRIGGER redshift_no_extensions DISABLE",
+    "DO $$ BEGIN EXECUTE 'CREATE EXTENSION hstore'; END $$",
     "CREATE EXTENSION plpython3u",
     "CREATE EXTENSION file_fdw",
     "CREATE EXTENSION adminpack",
