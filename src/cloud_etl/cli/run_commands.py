@@ -75,6 +75,13 @@ def run(
             "--files", metavar="KEY", help="Take these waiting files of one pipeline: a key or a glob. May be repeated."
         ),
     ] = None,
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload",
+            help="Read the files of one pipeline again, loaded or not, in the place of what is in its tables.",
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 3 when a row was rejected or a file not read.")
     ] = False,
@@ -98,7 +105,7 @@ def run(
     if verify:
         opened = opened.verified_with(verify)
     names = chosen_pipelines(opened, pipelines, all_, selected, excluded)
-    opened = opened.with_files(*files) if files else opened
+    opened = opened.with_files(*(files or ()), reload=reload)
     session = Session(opened, level=log_level, log_format=log_format, quiet=quiet, as_json=output is Output.json)
     report = session.run(names, run_date.date() if run_date else None, jobs)
     return report.ended_with(strict=strict)

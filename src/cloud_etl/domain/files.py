@@ -136,6 +136,17 @@ class LoadedFiles:
         """Whether the tables hold this very content of the file."""
         return ref.content in self.last.get(ref.place, (0, frozenset()))[1]
 
+    def beyond(self, files: Iterable[FileRef]) -> tuple[str, ...]:
+        """Names of which the tables hold another content than these files, or that are not among them."""
+        given = {(file.place, file.content) for file in files}
+        return tuple(
+            sorted(
+                place
+                for place, (_, contents) in self.last.items()
+                if not any((place, content) in given for content in contents)
+            )
+        )
+
     def next(self, ref: FileRef) -> FileRef:
         """The file as the content that comes after those that are loaded."""
         highest, _ = self.last.get(ref.place, (-1, frozenset()))

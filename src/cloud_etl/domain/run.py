@@ -141,6 +141,7 @@ class LoadTask:
         stored_paths: its data files in the store, where they have no copies on this machine.
         evolved: columns of the publication that its files brought beyond the contract, where the pipeline takes such
             columns; None where it does not. A table's other columns of that sort are NULL in the rows of the batch.
+        starts_anew: the batch is all that the table is to hold, whatever the mode.
     """
 
     publication: Publication
@@ -148,6 +149,7 @@ class LoadTask:
     keys_are_unique: bool = False
     stored_paths: tuple[RemotePath, ...] = ()
     evolved: tuple[str, ...] | None = None
+    starts_anew: bool = False
 
     @property
     def paths(self) -> tuple[WorkPath, ...]:
@@ -165,6 +167,7 @@ class LoadRequest:
 
     Attributes:
         table_done: told how many tables are done, after each.
+        reload: its files were loaded before, and their rows take the place of all that is there.
     """
 
     run_id: str
@@ -176,6 +179,7 @@ class LoadRequest:
     resources: Resources
     fence: int = 0
     table_done: Callable[[int], None] = field(default=_untold, compare=False)
+    reload: bool = False
 
     def each(self, counts: Iterable[TableCount]) -> Iterator[TableCount]:
         """The counts of the tables, each as it is done."""

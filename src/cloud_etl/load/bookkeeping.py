@@ -11,6 +11,7 @@ from cloud_etl.domain.ledger import TableCount
 from cloud_etl.domain.run import LoadedBatch
 from cloud_etl.domain.spec import BOOKKEEPING
 from cloud_etl.errors import LeaseHeldError, TargetError
+from cloud_etl.load.dialect import qualified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,9 +142,10 @@ def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
         TargetError: names one of the files and how many there are.
     """
     loaded = loaded_files(connection, request.pipeline)
-    doubled = [file for file in request.files if loaded.holds(file) or loaded.next(file) != file]
+    known = [] if request.reload else [file for file in request.files if loaded.holds(file)]
+    doubled = known or [file for file in request.files if loaded.next(file) != file]
     if doubled:
-        more = f" and {len(doubled) - 1} more" if len(doubled) > 1 else ""
+        more = _more(doubled)
         what = "which another batch loaded already"
         if not loaded.holds(doubled[0]):
             what = "of which another batch loaded another content since it was listed"
@@ -151,6 +153,60 @@ def refuse_overlap(connection: Rows, request: LoadRequest) -> None:
             f"batch {request.batch_id} of {request.pipeline} holds {doubled[0].uri}{more}, {what}. "
             "Nothing was loaded. Run again: the next run takes only files that are not loaded yet."
         )
+    if request.reload:
+        _refuse_reload(connection, request, loaded)
+
+
+def _refuse_reload(connection: Rows, request: LoadRequest, loaded: LoadedFiles) -> None:
+    """Stop where the tables hold rows that the files of the batch do not bring again.
+
+    Raises:
+        TargetError: says what is there beside.
+    """
+    anew = [task.spec for task in request.tasks if task.starts_anew]
+    if not anew:
+        return
+    if beyond := loaded.beyond(request.files):
+        raise TargetError(
+            f"{request.pipeline} cannot be reloaded from these files: {beyond[0]}{_more(beyond)} was loaded and is not "
+            "among them. Nothing was loaded. Run again."
+        )
+    if any(spec.mode == "append" for spec in anew):
+        found = connection.rows(
+            f"SELECT uri, etag, version, size_bytes FROM {FILES} WHERE pipeline = ?", (request.pipeline,)
+        )
+        contents: dict[object, set[tuple[object, ...]]] = {}
+        for uri, *content in found:
+            contents.setdefault(uri, set()).add(tuple(content))
+        if gone := sorted(str(uri) for uri, held in contents.items() if len(held) > 1):
+            raise TargetError(
+                f"{request.pipeline} cannot be reloaded: {gone[0]}{_more(gone)} had another content before, whose rows "
+                "were appended and cannot be read again. Nothing was loaded. Load into a new table by a pipeline of "
+                "another name."
+            )
+    last = _last_counts(connection, request.pipeline)
+    for spec in anew:
+        expected = last.get(spec.table.lower())
+        if expected is None:
+            continue
+        [(rows,)] = connection.rows(f"SELECT count(*) FROM {qualified(spec.table.lower())}")
+        if int(str(rows)) != expected:
+            raise TargetError(
+                f"{spec.table} holds {rows} rows, and the last load left {expected}: somebody else writes to it, and a "
+                "reload would remove what they wrote. Nothing was loaded. Move their rows to another table, then run "
+                "again."
+            )
+
+
+def _last_counts(connection: Rows, pipeline: str) -> dict[str, int]:
+    """Rows of each table after the last load of the pipeline."""
+    sql = f"SELECT tables FROM {LEDGER} WHERE pipeline = ? ORDER BY loaded_at"
+    counts = (_count(one) for (tables,) in connection.rows(sql, (pipeline,)) for one in json.loads(str(tables)))
+    return {count.table.lower(): count.rows_after for count in counts}
+
+
+def _more(names: Sequence[object]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def record(

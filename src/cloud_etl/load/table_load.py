@@ -43,22 +43,23 @@ def load_table(run: Statements, load: TableLoad, run_at: datetime, make_batch: C
         make_batch: gives the relation with the batch's rows; called when the table fits.
     """
     spec, plan, publication = load.task.spec, load.plan, load.task.publication
+    mode = "replace" if load.task.starts_anew else spec.mode
     for statement in plan.statements:
         run.change(statement)
     if not plan.columns and not load.exists:
-        return TableCount(spec.table, publication.output, spec.mode, publication.rows, 0, 0, 0, 0, 0)
+        return TableCount(spec.table, publication.output, mode, publication.rows, 0, 0, 0, 0, 0)
     target = qualified(spec.table)
     known = {name.lower() for name in plan.remembered}
     evolved = tuple(name for name in load.task.evolved or () if name.lower() not in known)
     rows_before = run.number(f"SELECT count(*) FROM {target}")
     if plan.columns:
         merge = Merge(target, make_batch(), plan.columns, spec.keys, plan.extras, rows_before, run_at, load.dialect)
-        moved = MODES[spec.mode](merge, run)
+        moved = MODES[mode](merge, run)
     else:
         # An empty output of unknown columns: only `replace` has something to do.
-        moved = Moved(0, 0, run.change(f"DELETE FROM {target}") if spec.mode == "replace" else 0)
+        moved = Moved(0, 0, run.change(f"DELETE FROM {target}") if mode == "replace" else 0)
     rows_after = run.number(f"SELECT count(*) FROM {target}")
     return TableCount(
-        spec.table, publication.output, spec.mode, publication.rows,
+        spec.table, publication.output, mode, publication.rows,
         moved.copied, rows_before, moved.inserted, moved.deleted, rows_after, evolved,
     )  # fmt: skip

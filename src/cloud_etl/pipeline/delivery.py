@@ -52,6 +52,7 @@ class Delivery:
         loaded = self._claim()
         for output in self._spec.outputs:
             self._tell(output.name, self._publisher.withdraw(output, loaded, runs=runs))
+            self._publisher.prune_before(output, loaded, runs)
 
     def show(self, prepared: Sequence[Prepared], files: Sequence[FileRef]) -> tuple[Publication, ...]:
         """Make publications visible, after those that earlier runs made of the same files and never loaded are gone.
@@ -104,8 +105,13 @@ class Delivery:
         except LeaseHeldError:
             log.warning("publish.not_pruned", why="another run has the pipeline now")
             return
-        for output in self._spec.outputs:
-            self._publisher.prune(output, self._loaded)
+        try:
+            for output in self._spec.outputs:
+                self._publisher.prune(output, self._loaded)
+        except CloudEtlError:
+            # What this run started anew would stand beside what it took the place of.
+            self._leave_to_the_next_run()
+            raise
 
     def _claim(self) -> frozenset[str]:
         self._lease.check()

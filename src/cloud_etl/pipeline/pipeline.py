@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloud_etl import interrupts
+from cloud_etl.domain.files import LoadedFiles
 from cloud_etl.domain.ledger import RowLedger, TableCount
 from cloud_etl.domain.progress import Interruptible
 from cloud_etl.domain.run import (
@@ -41,6 +42,7 @@ from cloud_etl.pipeline.dropped_rows import DroppedRows
 from cloud_etl.pipeline.outputs import Outputs, Published, loaded_texts, whole_frame_output
 from cloud_etl.pipeline.recovery import report_earlier_runs, settle_earlier_runs
 from cloud_etl.pipeline.references import References
+from cloud_etl.pipeline.reload import require_reloadable
 from cloud_etl.publish import manifest
 from cloud_etl.quality.gate import QualityGate, refuse
 from cloud_etl.quality.port import GateContext
@@ -170,7 +172,7 @@ class ETLPipeline:
             gate = QualityGate(
                 self._spec.quality,
                 GateContext(context.session, self._run, context.references, context.work),
-                tuple(load.table for load in loads if load.mode == "replace"),
+                tuple(load.table for load in loads if load.mode == "replace" or self._run.choice.reload),
                 TextFit(self._spec.schema_, texts),
             )
             frame = gate.mark(transformed.frame)
@@ -197,6 +199,8 @@ class ETLPipeline:
             # The first load surely has work: the engine starts while large files are hashed.
             self._parts.spark.start_early()
         listing = extractor.list(loaded)
+        if self._run.choice.reload:
+            require_reloadable(self._spec, LoadedFiles.of(loaded), listing)
         self.account.listing = listing
         log.info("extract.listed", files=len(listing.files), skipped=len(listing.skipped))
         for skipped in listing.skipped:
@@ -284,7 +288,7 @@ class ETLPipeline:
         progress.tables(0, len(tasks))
         request = LoadRequest(
             run.run_id, run.pipeline, batch.batch_id, batch.files, tasks, run.started_at, run.resources, run.fence,
-            lambda done: progress.tables(done, len(tasks)),
+            lambda done: progress.tables(done, len(tasks)), run.choice.reload,
         )  # fmt: skip
 
         def before_commit(tables: tuple[TableCount, ...]) -> None:
@@ -308,7 +312,8 @@ class ETLPipeline:
             contract = self._spec.schema_.keys()
             evolved = tuple(name for name in publication.schema.names if name in set(batch.schema.names) - contract)
         are_unique = any(keys <= set(spec.keys) for keys in published.unique_keys)
-        task = LoadTask(publication, spec, are_unique, evolved=evolved)
+        anew = self._run.choice.reload and spec.mode != "replace"
+        task = LoadTask(publication, spec, are_unique, evolved=evolved, starts_anew=anew)
         if len(publication.local_paths) == len(publication.files):
             return task
         if self._parts.loader.reads_local_files:

@@ -114,13 +114,14 @@ class Project:
         """The same project with other log settings: level, format, folder."""
         return self._with(log=self.loaded.environment.log.model_copy(update=settings))
 
-    def with_files(self, *words: str) -> Project:
+    def with_files(self, *words: str, reload: bool = False) -> Project:
         """The same project, where the run of a pipeline takes some of the files that wait; the others go on waiting.
 
         Args:
-            words: keys, or globs on keys or on paths below the source's folder; each must mean a file that waits.
+            words: keys, or globs on keys or on paths below the source's folder; each must mean a file that is taken.
+            reload: take also what is loaded already; its rows take the place of all that is in the tables.
         """
-        return type(self)(self.loaded, replace(self._choice, words=words))
+        return type(self)(self.loaded, Choice(words, reload))
 
     def _with(self, **sections: SpecModel) -> Project:
         environment = self.loaded.environment.model_copy(update=sections)

@@ -34,6 +34,7 @@ class Origin:
     Attributes:
         files: the source objects of the batch.
         fence: number of the lease under which it was published.
+        starts_anew: whether it takes the place of all publications before it.
     """
 
     run_id: str
@@ -43,6 +44,7 @@ class Origin:
     partition_by: tuple[str, ...]
     created_at: datetime
     fence: int = 0
+    starts_anew: bool = False
 
 
 def encode(publication: Publication, origin: Origin) -> bytes:
@@ -76,6 +78,7 @@ def encode(publication: Publication, origin: Origin) -> bytes:
         ],
         "created_at": origin.created_at.isoformat(),
         "fence": origin.fence,
+        **({"starts_anew": True} if origin.starts_anew else {}),
     }
     return json.dumps({"entries": entries, "cloud_etl": ours}, indent=1).encode()
 
@@ -143,6 +146,7 @@ class Claimed:
     pipeline: str
     fence: int
     sources: frozenset[Source]
+    starts_anew: bool
 
 
 def claimed(store: ObjectStore, key: str) -> Claimed | None:
@@ -150,7 +154,8 @@ def claimed(store: ObjectStore, key: str) -> Claimed | None:
     try:
         ours = _document(store.read(key))["cloud_etl"]
         files = frozenset((file["uri"], file["etag"], file["version"], file["size_bytes"]) for file in ours["files"])
-        return Claimed(_of(str, ours["pipeline"]), _of(int, ours.get("fence", 0)), files)
+        anew = ours.get("starts_anew") is True
+        return Claimed(_of(str, ours["pipeline"]), _of(int, ours.get("fence", 0)), files, anew)
     except (ObjectMissingError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -99,6 +99,7 @@ class ParquetPublisher:
             partition_by=output.partition_by,
             created_at=datetime.now(UTC),
             fence=self._run.fence,
+            starts_anew=self._starts_anew(output),
         )
         return Prepared(publication, key, manifest.encode(publication, origin))
 
@@ -152,7 +153,7 @@ class ParquetPublisher:
             output: the data set.
             loaded: runs known to be complete, which need no look into the store.
         """
-        most = output.runs_kept
+        most = 1 if self._starts_anew(output) else output.runs_kept
         complete, removed = 0, []
         for run_id, folder in layout.runs(self._store, output.name):
             is_complete = run_id in loaded or self._store.exists(f"{folder}/{layout.MANIFEST}")
@@ -162,6 +163,23 @@ class ParquetPublisher:
                 self._remove(folder)
                 removed.append(folder)
         return tuple(removed)
+
+    def prune_before(self, output: OutputSpec, loaded: Container[str], runs: Container[str]) -> tuple[str, ...]:
+        """Remove what runs that started an output anew and loaded it have not come to remove, and give the folders."""
+        removed, has_begun = [], False
+        for run_id, folder in layout.runs(self._store, output.name):
+            found = None if has_begun or run_id not in runs else manifest.claimed(
+                self._store, f"{folder}/{layout.MANIFEST}"
+            )  # fmt: skip
+            if has_begun and run_id in loaded:
+                self._remove(folder)
+                removed.append(folder)
+            has_begun = has_begun or (found is not None and found.starts_anew and run_id in loaded)
+        return tuple(removed)
+
+    def _starts_anew(self, output: OutputSpec) -> bool:
+        """Whether what this run publishes is all that there is to be: a reload, unless each batch is so anyhow."""
+        return self._run.choice.reload and not (output.load is not None and output.load.mode == "replace")
 
     def _remove(self, folder: str) -> None:
         # The manifest first: without it the files are invisible, so no reader meets half a publication.

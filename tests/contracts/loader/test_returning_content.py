@@ -10,6 +10,7 @@ import pytest
 from cloud_etl.domain.files import FileRef, LoadedFiles, batch_id
 from cloud_etl.domain.run import LoadTask
 from cloud_etl.domain.spec import LoadSpec
+from cloud_etl.errors import TargetError
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 CONTENTS = {"a": [(1, "a")], "b": [(1, "b"), (2, "b")], "-": []}
@@ -70,3 +71,28 @@ def test_the_table_follows_the_file_and_no_step_is_loaded_twice(bench, make_sche
         assert take(bench, spec, columns, content, day) is None
     current = " WHERE is_current" if mode == "scd2" else ""
     assert bench.rows(f"SELECT id, v FROM shop.sales{current} ORDER BY 1, 2") == expected(mode, way)
+
+
+@pytest.mark.parametrize("mode", ["append", "upsert"])
+def test_a_reload_puts_its_rows_in_the_place_of_all_that_is_there_or_changes_nothing(bench, make_schema, mode):
+    columns, spec = make_schema(id="integer", v="string"), LoadSpec(table="shop.sales", mode=mode, keys=("id",))
+    assert take(bench, spec, columns, "b", 0) is not None
+    with bench.warehouse.loader() as loader:
+        loaded = LoadedFiles.of(loader.loaded_files("sales"))
+    known = FileRef("file:///store/raw/open.csv", "raw/open.csv", 10, "etag-b", None, START)
+    other = replace(known, uri="file:///store/raw/more.csv", key="raw/more.csv")
+
+    def reload(*files, day):
+        files = tuple(loaded.next(file) for file in files)
+        task = LoadTask(bench.publish(columns, [(7, "c"), (8, "d")]), spec, starts_anew=True)
+        request = replace(bench.request(task), files=files, batch_id=batch_id(files), reload=True)
+        return bench.load(replace(request, run_at=START + timedelta(days=day)))
+
+    with pytest.raises(TargetError, match=r"raw/open\.csv was loaded and is not among them"):
+        reload(other, day=1)
+    assert bench.rows("SELECT id, v FROM shop.sales ORDER BY 1") == CONTENTS["b"]
+    [count] = reload(known, other, day=2).tables
+    assert (count.mode, count.rows_before, count.deleted, count.inserted, count.rows_after) == ("replace", 2, 2, 2, 2)
+    assert bench.rows("SELECT id, v FROM shop.sales ORDER BY 1") == [(7, "c"), (8, "d")]
+    # Sent again with the generation that is loaded by now: it is that batch, and nothing happens.
+    assert reload(known, other, day=3).already_loaded
