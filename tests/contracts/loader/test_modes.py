@@ -141,6 +141,7 @@ def test_scd2_compares_values_and_not_how_they_are_written(bench, make_schema):
     assert (count.copied, count.inserted) == (3, 2)
     if bench.warehouse.name == "duckdb":
         bench.load_rows(spec, columns, [(3, '{"a": 2.00}')])
+        bench.load_rows(spec, columns, [(3, '{"a": 2}'), (1, '{"a": 1.0, "b": [2.0]}')])
     assert bench.rows("SELECT id, count(*) FROM shop.sales GROUP BY id ORDER BY id") == [(1, 1), (2, 2), (3, 2)]
 
 

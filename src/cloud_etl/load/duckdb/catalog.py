@@ -51,8 +51,22 @@ class DuckDbDialect(Dialect):
         return (
             f"CASE WHEN {a} = {b} THEN FALSE WHEN {a} IS NULL OR {b} IS NULL THEN {a} IS DISTINCT FROM {b} "
             f"WHEN regexp_matches(concat({a}, ' ', {b}), '{_ROUNDED}') THEN TRUE "
-            f"ELSE CAST({a} AS VARIANT) IS DISTINCT FROM CAST({b} AS VARIANT) END"
+            f"ELSE {_values(a, f'{a} <> {b}')} IS DISTINCT FROM {_values(b, f'{a} <> {b}')} END"
         )
+
+
+def _values(json: str, asked: str) -> str:
+    """Every value inside a JSON text with its path, numbers as doubles; nothing where it is not asked for.
+
+    VARIANT tells 1 from 1.0. Keys stand in the path as they are, so an object's own text is not needed.
+    """
+    number = "type IN ('UBIGINT', 'BIGINT', 'DOUBLE')"
+    value = f"CASE WHEN {number} THEN CAST(CAST(atom AS DOUBLE) + 0.0 AS VARCHAR) ELSE CAST(atom AS VARCHAR) END"
+    kind = f"CASE WHEN {number} THEN 'NUMBER' ELSE type END"
+    return (
+        f"(SELECT list({{'path': fullkey, 'type': {kind}, 'value': {value}}} ORDER BY fullkey) "
+        f"FROM json_tree(CASE WHEN {asked} THEN {json} END))"
+    )
 
 
 DIALECT = DuckDbDialect()
