@@ -69,9 +69,13 @@ class FileHandler(logging.StreamHandler[TextIO]):
     """Writes lines into a file that it owns."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what a full disk does not take any more is lost, and was said to be."""
         super().close()
-        self.stream.close()
+        try:
+            self.stream.close()
+        except OSError:
+            if self.level <= logging.CRITICAL:
+                _give_up(self)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
         """Go on without a log: a full disk under logs/ must not stop a load."""

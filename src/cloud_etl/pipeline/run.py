@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -12,7 +13,14 @@ from typing import TYPE_CHECKING
 from cloud_etl import interrupts
 from cloud_etl.config.secrets import known_secrets
 from cloud_etl.domain.run import Choice, PipelineReport, RunContext, RunReport
-from cloud_etl.errors import CloudEtlError, ConnectionLostError, RunInterruptedError, refused_by_system
+from cloud_etl.errors import (
+    CloudEtlError,
+    RunInterruptedError,
+    SourceError,
+    TargetError,
+    TemporaryError,
+    refused_by_system,
+)
 from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import bound_pipeline, get_logger
 from cloud_etl.monitoring.redaction import Redactor
@@ -30,6 +38,11 @@ if TYPE_CHECKING:
 
 log = get_logger()
 _INTERRUPTED = "the run was interrupted"
+# Messages that say themselves what is left behind.
+_TELLS = re.compile(
+    r"(nothing|no row) (more )?(of \S+ )?(was|is) \S*(load|publish|run|commit|open|accept)|not known|load ledger tells",
+    re.IGNORECASE,
+)
 
 
 class Runner:
@@ -67,15 +80,16 @@ class Runner:
             CloudEtlError: store or warehouse cannot be opened; nothing was run.
         """
         with interrupts.ended_in_order(self._last_words), ExitStack() as stack:
-            # All leases first, in one order: of two runs that share a pipeline one does all its work, the other none.
-            store = open_store(self._project)
-            leases = self._leases
-            for name in sorted(names):
-                interrupts.check()
-                leases[name] = stack.enter_context(Lease(store, name, self.run_id))
-            wiring = stack.enter_context(Wiring(self._project, self._progress))
-            order = turns(names, self._project.pipelines)
-            parts = self._parts = wiring.components(jobs=jobs, most_jobs=most_at_once(order))
+            with _before_anything():
+                # All first, in one order: of two runs that share a pipeline one does all its work, the other none.
+                store = open_store(self._project)
+                leases = self._leases
+                for name in sorted(names):
+                    interrupts.check()
+                    leases[name] = stack.enter_context(Lease(store, name, self.run_id))
+                wiring = stack.enter_context(Wiring(self._project, self._progress))
+                order = turns(names, self._project.pipelines)
+                parts = self._parts = wiring.components(jobs=jobs, most_jobs=most_at_once(order))
             try:
                 take_turns(order, lambda name: self._take_turn(name, parts, run_date), parts.jobs)
             except KeyboardInterrupt as exc:
@@ -156,12 +170,11 @@ class Runner:
 
     def _stopped(self, pipeline: ETLPipeline, error: Exception) -> tuple[PipelineReport, BaseException]:
         """The report of a pipeline that broke after it was asked to end."""
-        state = "" if isinstance(error, ConnectionLostError) else " Nothing was loaded."
-        text = str(error) if isinstance(error, CloudEtlError) else type(error).__name__
+        text = str(error) if isinstance(error, CloudEtlError) else f"{type(error).__name__}."
         try:
             interrupts.check()
         except RunInterruptedError as exc:
-            said = RunInterruptedError(f"interrupted; the work stopped with: {text}{state}", exc.signal_number)
+            said = RunInterruptedError(f"interrupted; the work stopped with: {_with_state(text)}", exc.signal_number)
             return pipeline.report(said), said
         raise error
 
@@ -175,6 +188,8 @@ class Runner:
             text = f"internal error, {type(error).__name__}: {text}. {state}. The log holds the traceback: report it."
         elif is_loaded:
             text = f"The batch is loaded. What came after it stopped: {text}"
+        else:
+            text = _with_state(text)
         return replace(report, error=Redactor(known_secrets).text(text))
 
     def _report(self, done: tuple[PipelineReport, ...], run_date: date, log_file: str | None) -> RunReport:
@@ -210,6 +225,23 @@ class Runner:
             return
         write_report(parts.store, report)
         Journal(parts.store, self.run_id).prune(self._project.environment.keep_reports)
+
+
+@contextmanager
+def _before_anything() -> Iterator[None]:
+    """Errors of store and warehouse say that nothing was run, where they do not say what is left themselves."""
+    try:
+        yield
+    except (SourceError, TargetError, TemporaryError) as exc:
+        told = _with_state(str(exc), "Nothing was run.")
+        if told == str(exc):
+            raise
+        raise type(exc)(told) from exc
+
+
+def _with_state(text: str, state: str = "Nothing was loaded.") -> str:
+    """A message that says what is left behind: what it says itself, or else that nothing is."""
+    return text if _TELLS.search(text) else f"{text.rstrip()} {state}"
 
 
 def _skipped(name: str, reason: str) -> PipelineReport:
