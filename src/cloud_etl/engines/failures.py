@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ class Probe:
 
 
 @contextmanager
-def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
+def engine_errors(what: str, probes: Iterable[Probe] = (), longest: Callable[[], str] = str) -> Iterator[None]:
     """Translate what the engine raises while it runs over the data.
 
     The cause is cut off on purpose: engines quote row values in their messages, and tracebacks end up in logs.
@@ -60,6 +60,7 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
     Args:
         what: the action, for the message.
         probes: expressions in question; they are run one by one, after a failure only, to name the one that fails.
+        longest: says which value of a partition column is the longest; asked where one makes too long a folder.
 
     Raises:
         StepFailedError: an expression failed on the data.
@@ -71,7 +72,7 @@ def engine_errors(what: str, probes: Iterable[Probe] = ()) -> Iterator[None]:
             yield
     except engine_exceptions() as exc:
         interrupts.check()
-        raise (_fault(str(exc), what) or _failed_step(exc, what, tuple(probes))) from None
+        raise (_fault(str(exc), what, longest) or _failed_step(exc, what, tuple(probes))) from None
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def analysis_errors(label: str, known: Iterable[str] = ()) -> Iterator[None]:
         with quiet_client():
             yield
     except PySparkException as exc:
-        if fault := _fault(str(exc), label):
+        if fault := _fault(str(exc), label, str):
             raise fault from None
         text = _first_line(exc)
         hint = ""
@@ -118,7 +119,7 @@ def engine_exceptions() -> tuple[type[Exception], ...]:
     return PySparkException, Py4JError
 
 
-def _fault(text: str, what: str) -> CloudEtlError | None:
+def _fault(text: str, what: str, longest: Callable[[], str]) -> CloudEtlError | None:
     """The error of engine or disk that a text speaks of; None where it is neither."""
     if _matches(text, "resources exhausted|failed to allocate|memory limit"):
         return EngineError(
@@ -128,8 +129,9 @@ def _fault(text: str, what: str) -> CloudEtlError | None:
         return DiskSpaceError(f"{what}: the scratch folder is full. Nothing was published; free space or set scratch.")
     if _matches(text, "file name too long|os error 36") or _names_long_folder(text):
         return StepFailedError(
-            f"{what}: a value of a partition column is too long for a folder name (255 bytes). "
-            "Nothing was published; partition by a shorter column."
+            f"{what}: a value of a partition column is too long for a folder name{longest()}. `column=value` may have "
+            f"{_NAME_BYTES} bytes in all, and a byte that is written as %XX, such as those of letters beyond ASCII, "
+            "counts three times. Nothing was published; partition by a shorter column."
         )
     if _matches(text, "connection refused|statuscode.unavailable|socket closed|connection reset|channel closed"):
         return EngineError(f"{what}: the engine died. Nothing was published; run again, with more memory if it recurs.")

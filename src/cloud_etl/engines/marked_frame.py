@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from cloud_etl.domain.files import source_of
 from cloud_etl.domain.ledger import Status, StepCount
 from cloud_etl.domain.schema import REFUSED, ROW_ID
 from cloud_etl.engines.dialect import read_files, write_files
@@ -18,6 +19,7 @@ from cloud_etl.storage.parquet_footers import footers
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from cloud_etl.domain.files import FileRef
     from cloud_etl.domain.work_path import WorkPath
 
 FATE = "_fate"
@@ -228,7 +230,7 @@ class MarkedFrame:
         frame = self.frame.select(F.when(self.alive, value).alias("value"))
         return replace(self, probes=(*self.probes, Probe(label, frame)))
 
-    def write(self, folder: WorkPath, partition_by: tuple[str, ...] = ()) -> Written:
+    def write(self, folder: WorkPath, partition_by: tuple[str, ...] = (), files: Sequence[FileRef] = ()) -> Written:
         """Write every row once, below `_fate=<k>/`, and count the rows of each fate from the footers.
 
         Timestamps are written in UTC without a zone, whichever of the engine's two kinds they are.
@@ -236,6 +238,7 @@ class MarkedFrame:
         Args:
             folder: must not exist.
             partition_by: columns that make folders for the accepted rows; they stay in the files as well.
+            files: the source files, by which a message names a row.
 
         Raises:
             StepFailedError: an expression failed on the data; the folder may hold part of the rows.
@@ -246,12 +249,27 @@ class MarkedFrame:
         shards = round(self.size_bytes / _FILE_BYTES)
         if not partition_by and shards > 1:
             folders[_SHARD] = F.pmod(F.hash(F.col(ROW_ID)), F.lit(shards)).cast("string")
-        with engine_errors("writing the rows", self.probes):
+        with engine_errors("writing the rows", self.probes, lambda: self._longest(partition_by, files)):
             frame = _zoneless(self.frame)
             for name, value in folders.items():
                 frame = frame.withColumn(name, F.when(self.kept, value).otherwise(F.lit(_NULL)))
             write_files(frame, folder, [FATE, *folders], many_folders=bool(partition_by))
         return self._read_footers(folder, partition_by)
+
+    def _longest(self, names: Sequence[str], files: Sequence[FileRef]) -> str:
+        """Where the longest value of these columns was read, after a failure: column, file and line, and no value."""
+        from pyspark.sql import functions as F
+
+        found = []
+        with engine_errors("looking for the longest value of the partition columns"):
+            rows = self.still_in()
+            for name in names:
+                size = F.octet_length(column(name).cast("string")).alias("size")
+                top = rows.select(size, F.col(ROW_ID)).orderBy(F.desc_nulls_last("size")).limit(1).collect()
+                found += [(row[0] or 0, name, row[1]) for row in top]
+        size_bytes, name, row_id = max(found, key=lambda one: one[0], default=(0, "", None))
+        place = f" of {source_of(row_id, files)}" if row_id is not None and files else ""
+        return f": that of {name}{place} has {size_bytes} bytes" if size_bytes else ""
 
     def _read_footers(self, folder: WorkPath, partition_by: tuple[str, ...]) -> Written:
         files = []

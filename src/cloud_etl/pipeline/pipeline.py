@@ -177,7 +177,7 @@ class ETLPipeline:
             )
             frame = gate.mark(transformed.frame)
             whole = whole_frame_output(self._spec)
-            written = frame.write(context.work / "frame", whole.partition_by if whole else ())
+            written = frame.write(context.work / "frame", whole.partition_by if whole else (), batch.files)
             log.info("transform.written", rows=written.output, files=len(written.accepted))
             if self._parts.verifier is not None:
                 self._verify(batch, (*transformed.earlier, written), frame, context, texts)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
+from cloud_etl.domain.files import FileRef
 from cloud_etl.engines import marked_frame
 from cloud_etl.engines.marked_frame import FATE, NULL_PARTITION, Fate, MarkedFrame
 from cloud_etl.errors import StepFailedError
@@ -95,6 +97,18 @@ def test_a_large_frame_is_split_into_files_of_a_fair_size(lab, monkeypatch):
 def test_a_partition_value_too_long_for_a_folder_says_so(lab):
     with pytest.raises(StepFailedError, match="too long for a folder name"):
         lab.write("SELECT repeat('ü', 200) AS p", partition_by=("p",))
+
+
+def test_the_row_with_a_partition_value_too_long_is_named_with_its_file_and_line(lab):
+    file = FileRef("file:///raw/a.csv", "raw/a.csv", 1, None, None, datetime(2024, 1, 1, tzinfo=UTC))
+    frame = lab.run("SELECT * FROM (VALUES ('x'), (repeat('y', 250)), (NULL)) t(p)").frame
+    with pytest.raises(StepFailedError) as raised:
+        frame.write(lab.folder / "long", ("p",), [file])
+    assert "too long for a folder name: that of p of raw/a.csv line 2 has 250 bytes. `column=value`" in str(
+        raised.value
+    )
+    assert "255 bytes in all" in str(raised.value)
+    assert "yyy" not in str(raised.value)
 
 
 def test_null_conditions_do_not_mark_and_the_first_fate_stays(lab):
