@@ -113,8 +113,13 @@ REJECT_HELP: dict[RejectCode, RejectHelp] = {
         "A field spans lines that look like records of their own, so that it may be one record or several: the first "
         "and the last line do, if a quote in them is text (ditto marks, inches) or its partner is lost; or one between "
         "them, by a number, date, time or boolean; or, in lines of text only, all of them do. Each line is rejected. "
-        "In a file of one column every line is a record: only a field between two lines of one quote each is told.",
-        "Decide which it is: remove the stray quotes, or the line ends inside the field.",
+        "In a file of one column every line is a record: only a field between two lines of one quote each is told. "
+        "Two stray opening quotes cost the sound lines between them as well: nothing in the file tells those from the "
+        "text of one field. Sound texts over lines are rejected too where the contract has text columns only: of two "
+        "columns 55% of the texts in which half of the lines hold a delimiter, of three 14%, of four or more 1%; "
+        "with one typed column 0.3% at most.",
+        "Decide which it is: remove the stray quotes, or the line ends inside the field. Declare the types that the "
+        "columns have: a number, date, time or boolean tells records from texts.",
     ),
     RejectCode.BARE_CARRIAGE_RETURN: RejectHelp(
         "A line end of another kind than the file's stands outside of quotes.",
