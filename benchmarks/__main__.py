@@ -1,4 +1,4 @@
-"""`python -m benchmarks retail|files|columns|workers|all|plots`: measure, keep, show and draw.
+"""`python -m benchmarks retail|files|columns|pipelines|workers|all|plots`: measure, keep, show and draw.
 
 Results go to benchmarks/results.json, results.md and plots/. Ends with 1 where a job failed or tables differ.
 """
@@ -20,7 +20,10 @@ def main() -> int:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "suite", choices=("retail", "files", "columns", "workers", "all", "plots"), nargs="?", default="retail"
+        "suite",
+        choices=("retail", "files", "columns", "pipelines", "workers", "all", "plots"),
+        nargs="?",
+        default="retail",
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000], help="records of the retail job")
     parser.add_argument("--contestants", nargs="+", choices=tuple(ALL), default=["sail", "duckdb"])
@@ -47,6 +50,8 @@ def _measured(args: argparse.Namespace, at: str) -> Iterable[records.Record]:
         yield from suites.files(args.repeats, at)
     if args.suite in ("columns", "all"):
         yield from suites.columns(args.repeats, at)
+    if args.suite in ("pipelines", "all"):
+        yield from suites.pipelines(args.repeats, at)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -90,6 +91,26 @@ def ours(engine: str, memory: str = "2GB") -> Contestant:
         return [CLOUD_ETL, "run", "--all", "--env", "local", "--quiet"]
 
     return Contestant(f"cloud-etl on {engine}", prepare)
+
+
+def with_jobs(name: str, jobs: int) -> Contestant:
+    """cloud-etl on Sail with so many pipelines under way at the same time."""
+
+    def prepare(folder: Path, source: Path) -> list[str]:
+        return [*ours("sail").prepare(folder, source), "--jobs", str(jobs)]
+
+    return Contestant(name, prepare)
+
+
+def idle(contestant: Contestant) -> Contestant:
+    """The same once more, when all is loaded."""
+
+    def prepare(folder: Path, source: Path) -> list[str]:
+        command = contestant.prepare(folder, source)
+        subprocess.run(command, cwd=folder, check=True)
+        return command
+
+    return Contestant(f"{contestant.name}, nothing new", prepare)
 
 
 def rival(name: str, program: str, *arguments: str, same_rows: bool = True) -> Contestant:

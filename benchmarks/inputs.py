@@ -63,6 +63,42 @@ def wide_project(cells: int, columns: int) -> Path:
     return folder
 
 
+def small_pipelines(count: int) -> Path:
+    """A project of that many pipelines that do not read one another, each with a file of ten records."""
+    folder = DATA / f"pipelines-{count}"
+    if folder.exists():
+        return folder
+    draft = folder.with_suffix(".partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    (draft / "pipelines").mkdir(parents=True)
+    shutil.copy(JOB / "cloud-etl.yaml", draft)
+    for number in range(count):
+        name = f"p{number:03d}"
+        (draft / "pipelines" / f"{name}.yaml").write_text(_small_pipeline(name))
+        (draft / "raw-data" / name).mkdir(parents=True)
+        lines = "".join(f"{row},n{row}\n" for row in range(10))
+        (draft / "raw-data" / name / "a.csv").write_text(f"id,name\n{lines}")
+    draft.rename(folder)
+    return folder
+
+
+def _small_pipeline(name: str) -> str:
+    return f"""pipeline: {name}
+source: {{path: raw-data/{name}/, pattern: "*.csv", format: csv}}
+schema:
+  id: {{type: integer, required: true}}
+  name: {{type: string}}
+transform:
+  - deduplicate: {{keys: [id]}}
+quality:
+  checks:
+    - not_null: {{columns: [name], on_fail: reject}}
+outputs:
+  - name: out_{name}
+    load: {{table: t.{name}, mode: upsert, keys: [id]}}
+"""
+
+
 def _wide_pipeline(columns: int) -> str:
     contract = "\n".join(f'  c{place:04d}: {{type: "{KINDS[place % 5]}"}}' for place in range(1, columns))
     return f"""pipeline: wide

@@ -15,13 +15,15 @@ from benchmarks.contestants import (
     SAIL,
     Contestant,
     Once,
+    idle,
     on_cluster,
     ours,
     rival,
     run_once,
     warehouse,
+    with_jobs,
 )
-from benchmarks.inputs import sales_files, wide_project
+from benchmarks.inputs import sales_files, small_pipelines, wide_project
 from benchmarks.records import Input, Record, record
 
 SALES_COLUMNS = 9
@@ -29,6 +31,7 @@ FILE_COUNTS = (1, 100, 10_000)
 COLUMN_COUNTS = (10, 100, 1_000)
 FILE_ROWS = 1_000_000
 CELLS = 10_000_000
+PIPELINES = 100
 
 
 def retail(rows: Sequence[int], names: Sequence[str], repeats: int, at: str) -> Iterable[Record]:
@@ -63,6 +66,14 @@ def columns(repeats: int, at: str) -> Iterable[Record]:
             runs[count].append(_once(SAIL, source))
     for count, source in zip(COLUMN_COUNTS, sources, strict=True):
         yield record(Input("columns", CELLS // count, 1, count, _size(source)), SAIL.name, runs[count], at)
+
+
+def pipelines(repeats: int, at: str) -> Iterable[Record]:
+    """A hundred pipelines of ten records each: one at a time, two at a time, and when nothing is new."""
+    source = small_pipelines(PIPELINES)
+    about = Input("pipelines", 10 * PIPELINES, PIPELINES, 2, _size(source))
+    one, two = with_jobs(SAIL.name, 1), with_jobs(f"{SAIL.name}, two at a time", 2)
+    yield from _in_turns([one, two, idle(one)], source, about, repeats, at)
 
 
 def workers(rows: int, repeats: int, at: str) -> Iterable[Record]:

@@ -22,6 +22,7 @@ _TITLES = (
     ("workers", "Spark clusters of one and two workers"),
     ("files", "Many files"),
     ("columns", "Many columns"),
+    ("pipelines", "A hundred small pipelines"),
 )
 
 

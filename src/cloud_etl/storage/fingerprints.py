@@ -73,7 +73,8 @@ class Fingerprints:
         """Keep the hashes of files that still exist; a folder that cannot be written to is no fault."""
         if self.file is None or not self._changed:
             return
-        kept = {path: entry for path, entry in self._known.items() if Path(path).exists()}
+        # A copy: other pipelines of the run may look at their files meanwhile.
+        kept = {path: entry for path, entry in self._known.copy().items() if Path(path).exists()}
         draft = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
