@@ -37,7 +37,7 @@ def render(records: Sequence[Record]) -> str:
         members = [one for one in records if one.suite == suite]
         if members:
             parts += [f"## {title}\n", f"![{title}](plots/{suite}.svg)\n"]
-            parts += _retail(members) if suite in ("retail", "workers") else [_growth(suite, members)]
+            parts += _retail(members) if suite in ("retail", "workers", "pipelines") else [_growth(suite, members)]
     return "\n".join(parts)
 
 
