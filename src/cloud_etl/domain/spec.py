@@ -328,12 +328,24 @@ class OutputSpec(SpecModel):
         "3 where the load mode is replace, as each of those is the whole table.",
     )
 
+    fold_publications: int = Field(
+        24,
+        ge=2,
+        description="After so many publications the oldest are folded into one, which readers take in their place; so "
+        "are those in turn. Only where all runs are kept.",
+    )
+
     @field_validator("name")
     @classmethod
     def _named(cls, value: str) -> str:
         if not IDENTIFIER.fullmatch(value):
             raise ValueError("letters, digits and _ only: the name becomes a folder")
         return value
+
+    @property
+    def fold_after(self) -> int | None:
+        """How many publications are folded into one; None where they are not."""
+        return self.fold_publications if self.runs_kept is None else None
 
     @property
     def runs_kept(self) -> int | None:

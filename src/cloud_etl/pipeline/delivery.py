@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cloud_etl.errors import CloudEtlError, LeaseHeldError
 from cloud_etl.monitoring.logger import get_logger
+from cloud_etl.publish.folding import Folding
 from cloud_etl.publish.publisher import ParquetPublisher
 from cloud_etl.state.holder import Lost
 
@@ -43,6 +44,7 @@ class Delivery:
         self._run = run
         self._loader = loader
         self._lease = lease
+        self._store = store
         self._publisher = ParquetPublisher(store, run)
         self._has_shown = False
         self._loaded: frozenset[str] = frozenset()
@@ -99,7 +101,10 @@ class Delivery:
             raise
 
     def prune(self) -> None:
-        """Remove the publications that each output keeps no longer; only the holder of the lease does."""
+        """Remove the publications that each output keeps no longer, and fold many into one.
+
+        Only the holder of the lease does. The rows of this run are loaded: what fails here, a later run does.
+        """
         try:
             self._lease.check()
         except LeaseHeldError:
@@ -112,6 +117,12 @@ class Delivery:
             # What this run started anew would stand beside what it took the place of.
             self._leave_to_the_next_run()
             raise
+        for output in self._spec.outputs:
+            try:
+                for folder in Folding(self._store, self._run, output).fold(self._loaded, self._lease.check):
+                    log.info("publish.folded", output=output.name, folder=folder)
+            except CloudEtlError as exc:
+                log.warning("publish.not_folded", output=output.name, error=str(exc), why="the next run tries again")
 
     def _claim(self) -> frozenset[str]:
         self._lease.check()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TINY_BYTES = 8 << 20
 MOST_TINY_FILES = 32
 TARGET_BYTES = 256 << 20
-_ROWS_PER_GROUP = 122_880
+ROWS_PER_GROUP = 122_880
 
 
 def compacted(files: Sequence[WrittenFile], folder: Path, resources: Resources) -> tuple[WrittenFile, ...]:
@@ -57,7 +57,7 @@ def _fold(group: list[WrittenFile], target: Path, resources: Resources) -> Writt
         with parquet_queries(resources, target.parent, keep_order=True) as queries:
             queries.rows(
                 f"COPY (SELECT * FROM {queries.files([file.path for file in group])}) TO {text(target)} "
-                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROWS_PER_GROUP})"
+                f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_PER_GROUP})"
             )
     except query_error() as exc:
         raise TargetError(

@@ -17,6 +17,7 @@ ROOT = "processed-data"
 MANIFEST = "manifest.json"
 _RUN = "run_"
 _DATE = re.compile(r"\d{8}")
+_FOLDED = re.compile(r"(.+)-folded(\d)")
 # Spark's and Hive's set: what they write in %XX in a partition's folder.
 _ESCAPED = frozenset("\"#%'*/:=?\\{[]^") | {chr(code) for code in (*range(1, 32), 127)}
 
@@ -37,6 +38,18 @@ def runs(store: ObjectStore, output: str) -> Iterator[tuple[str, str]]:
             if run.startswith(_RUN):
                 found.append((run.removeprefix(_RUN), f"{ROOT}/{folder}/{run}"))
     return iter(sorted(found, reverse=True))
+
+
+def folded_id(run_id: str, level: int) -> str:
+    """Stands in the place of a run id where publications from that run on were folded; sorts where it sorts."""
+    found = _FOLDED.fullmatch(run_id)
+    return f"{found[1] if found else run_id}-folded{level}"
+
+
+def level(run_id: str) -> int:
+    """How often the rows of a publication were folded; 0 for what a run published."""
+    found = _FOLDED.fullmatch(run_id)
+    return int(found[2]) if found else 0
 
 
 def partition_folder(partition: Mapping[str, str], order: tuple[str, ...]) -> str:

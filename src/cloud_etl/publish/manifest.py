@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -47,30 +47,32 @@ class Origin:
     starts_anew: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A publication as its manifest describes it.
+
+    Attributes:
+        run_id: of the run that published it, or what stands in its place for a folded one.
+        sources: the source files as the manifest has them.
+        folds: the publications that it stands for; readers leave those out.
+    """
+
+    run_id: str
+    folder: str
+    publication: Publication
+    pipeline: str
+    partition_by: tuple[str, ...]
+    sources: tuple[Mapping[str, object], ...]
+    created_at: datetime
+    folds: tuple[str, ...]
+
+
 def encode(publication: Publication, origin: Origin) -> bytes:
     """The manifest as JSON: `entries` for COPY, `cloud_etl` for us."""
-    entries = [
-        {
-            "url": file.uri,
-            "mandatory": True,
-            "meta": {"content_length": file.content_length, "record_count": file.rows},
-        }
-        for file in publication.files
-    ]
     ours = {
-        "format": FORMAT_VERSION,
-        "version": version("cloud-etl"),
         "run_id": origin.run_id,
         "pipeline": origin.pipeline,
-        "output": publication.output,
-        "schema": [
-            {"name": column.name, "type": str(column.type), "nullable": column.nullable}
-            for column in publication.schema.columns
-        ],
-        "rows": publication.rows,
-        "aggregated": publication.aggregated,
         "partition_by": list(origin.partition_by),
-        "partitions": [dict(file.partition) for file in publication.files],
         "batch_id": origin.batch_id,
         "files": [
             {"uri": file.uri, "etag": file.etag, "version": file.version, "size_bytes": file.size_bytes}
@@ -80,7 +82,77 @@ def encode(publication: Publication, origin: Origin) -> bytes:
         "fence": origin.fence,
         **({"starts_anew": True} if origin.starts_anew else {}),
     }
-    return json.dumps({"entries": entries, "cloud_etl": ours}, indent=1).encode()
+    return _encoded(publication, ours)
+
+
+def encode_folded(publication: Publication, members: Sequence[Described], fence: int) -> bytes:
+    """The manifest of publications that were folded, the oldest first; row ids count their files in this order."""
+    ours = {
+        "run_id": members[0].run_id,
+        "pipeline": members[0].pipeline,
+        "partition_by": list(members[0].partition_by),
+        "folds": [run_id for member in members for run_id in (member.run_id, *member.folds)],
+        "files": [dict(source) for member in members for source in member.sources],
+        "created_at": datetime.now(UTC).isoformat(),
+        "fence": fence,
+    }
+    return _encoded(publication, ours)
+
+
+def _encoded(publication: Publication, ours: Mapping[str, object]) -> bytes:
+    entries = [
+        {
+            "url": file.uri,
+            "mandatory": True,
+            "meta": {"content_length": file.content_length, "record_count": file.rows},
+        }
+        for file in publication.files
+    ]
+    common = {
+        "format": FORMAT_VERSION,
+        "version": version("cloud-etl"),
+        "output": publication.output,
+        "schema": [
+            {"name": column.name, "type": str(column.type), "nullable": column.nullable}
+            for column in publication.schema.columns
+        ],
+        "rows": publication.rows,
+        "aggregated": publication.aggregated,
+        "partitions": [dict(file.partition) for file in publication.files],
+    }
+    return json.dumps({"entries": entries, "cloud_etl": {**common, **ours}}, indent=1).encode()
+
+
+def lake(store: ObjectStore, output: str) -> tuple[Publication, ...]:
+    """The publications of an output that together hold its rows, each once, the oldest first.
+
+    Raises:
+        SourceError: a manifest is none of ours.
+    """
+    return tuple(one.publication for one in unfolded(described(store, layout.runs(store, output))))
+
+
+def described(store: ObjectStore, found: Iterable[tuple[str, str]]) -> dict[str, Described]:
+    """Complete publications by run id, of (run id, folder)."""
+    known = {}
+    for run_id, folder in found:
+        key = f"{folder}/{layout.MANIFEST}"
+        try:
+            data = store.read(key)
+        except ObjectMissingError:
+            continue
+        publication, ours = _decoded(store, key, data)
+        known[run_id] = Described(
+            run_id, folder, publication, ours["pipeline"], tuple(ours["partition_by"]), tuple(ours["files"]),
+            datetime.fromisoformat(ours["created_at"]), tuple(ours.get("folds", ())),
+        )  # fmt: skip
+    return known
+
+
+def unfolded(known: Mapping[str, Described]) -> list[Described]:
+    """Those that no other stands for, the oldest first."""
+    folded = {run_id for one in known.values() for run_id in one.folds}
+    return [known[run_id] for run_id in sorted(known) if run_id not in folded]
 
 
 def latest(store: ObjectStore, output: str) -> Publication | None:
@@ -105,7 +177,10 @@ def read_manifest(store: ObjectStore, key: str) -> Publication:
     Raises:
         SourceError: there is none, or it is no manifest of ours.
     """
-    data = store.read(key)
+    return _decoded(store, key, store.read(key))[0]
+
+
+def _decoded(store: ObjectStore, key: str, data: bytes) -> tuple[Publication, Any]:
     try:
         document = _document(data)
         ours = document["cloud_etl"]
@@ -131,7 +206,7 @@ def read_manifest(store: ObjectStore, key: str) -> Publication:
             f"{store.uri(key)} is no manifest of cloud-etl (format {FORMAT_VERSION}). "
             "Remove its folder, or read it with the version that wrote it."
         ) from exc
-    return publication
+    return publication, ours
 
 
 def source_of(file: FileRef) -> Source:

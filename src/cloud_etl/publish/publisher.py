@@ -125,7 +125,8 @@ class ParquetPublisher:
         withdrawn = []
         sources = frozenset(manifest.source_of(file) for file in files)
         for run_id, folder in layout.runs(self._store, output.name):
-            if run_id in loaded:
+            # What was folded is loaded, all of it.
+            if run_id in loaded or layout.level(run_id):
                 continue
             found = manifest.claimed(self._store, f"{folder}/{layout.MANIFEST}")
             # One with our own fence is ours; with a higher one it belongs to a run that took our place.
@@ -171,7 +172,7 @@ class ParquetPublisher:
             found = None if has_begun or run_id not in runs else manifest.claimed(
                 self._store, f"{folder}/{layout.MANIFEST}"
             )  # fmt: skip
-            if has_begun and run_id in loaded:
+            if has_begun and (run_id in loaded or layout.level(run_id)):
                 self._remove(folder)
                 removed.append(folder)
             has_begun = has_begun or (found is not None and found.starts_anew and run_id in loaded)

@@ -44,10 +44,18 @@ def test_a_cast_of_an_earlier_step_is_compared_after_it_was_made(lab, numbers):
     ("query", "expected"),
     [
         ("select avg(p) as x from input group by k having avg(p) = 1", [(Decimal("1.000000"),)]),
+        (
+            "with t as (select k, avg(p) / 7 as x from input group by k) select max(x) / 3 as x from t",
+            [(Decimal("0.0476190467"),)],
+        ),
+        (
+            "select count(distinct q) filter (where p <=> 1.1) + sum(p * q * q) filter (where i <=> 1) as x from input",
+            [(Decimal("10.90"),)],
+        ),
         ("select i from input where cast(p as int) = 1 or cast(t as date) > date'2024-01-02'", [(1,)]),
     ],
 )
-def test_a_cast_of_a_query_is_compared_after_it_was_made(lab, numbers, query, expected):
+def test_queries(lab, numbers, query, expected):
     out = lab.write(numbers, {"sql": query})
     assert out.rows(", ".join(name for name in out.types if name != "_row_id")) == expected
 

@@ -208,13 +208,8 @@ class World:
     @property
     def published(self) -> list[int]:
         """What a reader of all manifests meets."""
-        found: list[int] = []
-        for _, folder in layout.runs(self.store, "sales"):
-            key = f"{folder}/{layout.MANIFEST}"
-            if self.store.exists(key):
-                for path in manifest.read_manifest(self.store, key).local_paths:
-                    found += pq.read_table(path).column("id").to_pylist()
-        return sorted(found)
+        paths = [path for one in manifest.lake(self.store, "sales") for path in one.local_paths]
+        return sorted(row for path in paths for row in pq.read_table(path).column("id").to_pylist())
 
     @property
     def published_by(self) -> set[str]:

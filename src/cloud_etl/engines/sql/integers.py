@@ -6,7 +6,7 @@ Spark raises in ANSI mode, Sail wraps around without a word. So on Sail `a + b`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cloud_etl.engines.dialect import is_sail
@@ -97,15 +97,33 @@ def check_tree(holder: exp.Expr, type_of: TypeOf, label: str) -> bool:
 
 def _from_the_leaves(holder: exp.Expr) -> Iterable[list[exp.Expr]]:
     """All nodes, operands before what is made of them, and those of one text together."""
+    from sqlglot import exp
+
     from cloud_etl.engines.sql.spark_sql import sql_of
 
+    order = {id(select): place for place, select in enumerate(_inner_first(holder))}
     heights: dict[int, int] = {}
-    alike: dict[tuple[int, str], list[exp.Expr]] = {}
+    alike: dict[tuple[int, int, str], list[exp.Expr]] = {}
     for node in reversed(list(holder.walk(bfs=True))):
         height = 1 + max((heights[id(part)] for part in node.iter_expressions()), default=0)
         heights[id(node)] = height
-        alike.setdefault((height, sql_of(node)), []).append(node)
-    return [alike[key] for key in sorted(alike, key=lambda key: key[0])]
+        around = order.get(id(node.find_ancestor(exp.Select)), len(order))
+        alike.setdefault((around, height, sql_of(node)), []).append(node)
+    return [alike[key] for key in sorted(alike, key=lambda key: key[:2])]
+
+
+def _inner_first(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Each SELECT after those that it reads from, of which the columns' types are told."""
+    from sqlglot import exp
+
+    named = node.args.get("with_")
+    for part in (
+        *([named] if named is not None else []),
+        *(one for one in node.iter_expressions() if one is not named),
+    ):
+        yield from _inner_first(part)
+    if isinstance(node, exp.Select):
+        yield node
 
 
 def whole(node: exp.Expr) -> exp.Expr:

@@ -13,6 +13,8 @@ from cloud_etl.engines.sql.spark_sql import escaped_quotes, expression_tree, que
 from cloud_etl.engines.sql.twins import told_apart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import SparkSession
 
 # Aggregates for which a row without a value is no row.
@@ -29,14 +31,7 @@ def readable(session: SparkSession, expression: str, label: str) -> str:
         ConfigError: there are none, or it reads more than its rows.
     """
     _stay_inside(session, expression, label, query=False)
-    if not is_sail(session):
-        return expression
-    expression = escaped_quotes(expression)
-    tree = expression_tree(expression)
-    if tree is None:
-        return expression
-    holder = exp.Paren(this=tree)
-    return sql_of(holder.this) if _filters_in_windows(holder, label) | told_apart(holder) else expression
+    return _written(expression, expression_tree, label) if is_sail(session) else expression
 
 
 def readable_query(session: SparkSession, query: str, label: str) -> str:
@@ -46,17 +41,21 @@ def readable_query(session: SparkSession, query: str, label: str) -> str:
         ConfigError: there are none, or it reads more than its rows.
     """
     _stay_inside(session, query, label, query=True)
-    if not is_sail(session):
-        return query
-    query = escaped_quotes(query)
-    tree = query_tree(query)
+    return _written(query, query_tree, label) if is_sail(session) else query
+
+
+def _written(text: str, read: Callable[[str], exp.Expr | None], label: str) -> str:
+    text = escaped_quotes(text)
+    tree = read(text)
     if tree is None:
-        return query
-    changed = _filters_in_windows(exp.Paren(this=tree), label)
-    for select in tree.find_all(exp.Select):
+        return text
+    # A holder, so that the root can be replaced like any other node.
+    holder = exp.Paren(this=tree)
+    changed = _filters(holder, label)
+    for select in holder.find_all(exp.Select):
         changed |= _named_windows(select) | _order_by_items(select)
-    changed |= told_apart(tree)
-    return sql_of(tree) if changed else query
+    changed |= told_apart(holder)
+    return sql_of(holder.this) if changed else text
 
 
 def _stay_inside(session: SparkSession, text: str, label: str, *, query: bool) -> None:
@@ -64,21 +63,33 @@ def _stay_inside(session: SparkSession, text: str, label: str, *, query: bool) -
         raise refusal(f"{label}: {reads_more(found)}")
 
 
-def _filters_in_windows(root: exp.Expr, label: str) -> bool:
-    """`sum(x) filter (where c) over (...)` as `sum(case when c then x end) over (...)`, in place."""
-    found = [one for one in root.find_all(exp.Window) if isinstance(one.this, exp.Filter)]
-    for window in found:
-        function, condition = window.this.this, window.this.expression.this
+def _filters(root: exp.Expr, label: str) -> bool:
+    """`sum(x) filter (where c)` as `sum(case when c then x end)`, in place.
+
+    Over a window Sail has no filter, and in a group it cannot plan some that compare by `<=>`.
+    """
+    found = list(root.find_all(exp.Filter))
+    for clause in found:
+        function, condition = clause.this, clause.expression.this
         arguments = list(function.expressions)
-        plain = arguments and not any(isinstance(one, exp.Distinct) for one in arguments)
-        if not isinstance(function, exp.Anonymous) or not plain or function.name.lower() not in _SKIP_NULLS:
+        is_distinct = bool(arguments) and isinstance(arguments[0], exp.Distinct)
+        over = isinstance(clause.parent, exp.Window)
+        if is_distinct and len(arguments[0].expressions) == 1 and not over:
+            arguments = list(arguments[0].expressions)
+        elif is_distinct:
+            arguments = []
+        if not isinstance(function, exp.Anonymous) or not arguments or function.name.lower() not in _SKIP_NULLS:
+            if not over:
+                continue
             raise refusal(
                 f"{label}: sail has no filter on {sql_of(function)} over a window; "
                 "write a case when inside the function, or run on the spark engine"
             )
         value = exp.Literal.number(1) if isinstance(arguments[0], exp.Star) else arguments[0].copy()
-        new = exp.Case(ifs=[exp.If(this=condition.copy(), true=value)])
-        window.set("this", exp.Anonymous(this=function.this, expressions=[new, *arguments[1:]]))
+        new: exp.Expr = exp.Case(ifs=[exp.If(this=condition.copy(), true=value)])
+        if is_distinct:
+            new = exp.Distinct(expressions=[new])
+        clause.replace(exp.Anonymous(this=function.this, expressions=[new, *arguments[1:]]))
     return bool(found)
 
 

@@ -65,11 +65,11 @@ def test_a_cast_to_double_says_enough_where_types_cannot_be_told():
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("p / q", "CAST(CAST(p AS DECIMAL(22, 12)) / q AS DECIMAL(27, 15))"),
-        ("p / 3", "CAST(CAST(p AS DECIMAL(13, 3)) / 3 AS DECIMAL(16, 6))"),
+        ("p / q", "CAST(round(CAST(p AS DECIMAL(22, 12)) / q, 15) AS DECIMAL(27, 15))"),
+        ("p / 3", "CAST(round(CAST(p AS DECIMAL(13, 3)) / 3, 6) AS DECIMAL(16, 6))"),
         ("p * 100", "CAST(p * 100 AS DECIMAL(16, 2))"),
         ("round(p)", "CAST(round(p) AS DECIMAL(11, 0))"),
-        ("avg(p)", "CAST(avg(CAST(p AS DECIMAL(13, 3))) AS DECIMAL(16, 6))"),
+        ("avg(p)", "CAST(round(avg(CAST(p AS DECIMAL(13, 3))), 6) AS DECIMAL(16, 6))"),
     ],
 )
 def test_decimals_have_the_type_and_the_rounding_that_spark_gives_them(expression, expected):
