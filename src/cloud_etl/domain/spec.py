@@ -345,7 +345,9 @@ class OutputSpec(SpecModel):
     @property
     def fold_after(self) -> int | None:
         """How many publications are folded into one; None where they are not."""
-        return self.fold_publications if self.runs_kept is None else None
+        # Of scd2 a reader takes every version, in the order of their publications.
+        has_versions = self.load is not None and self.load.mode == "scd2"
+        return self.fold_publications if self.runs_kept is None and not has_versions else None
 
     @property
     def runs_kept(self) -> int | None:

@@ -103,8 +103,15 @@ def test_only_what_follows_one_another_with_the_same_columns_is_folded(world):
     assert len(list(layout.runs(world.store, "sales"))) == 4
 
 
-@pytest.mark.parametrize("change", [{"keep_runs": 5}, {"load": LoadSpec(table="s.sales", mode="replace")}])
-def test_where_few_runs_are_kept_nothing_is_folded(world, change):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keep_runs": 5},
+        {"load": LoadSpec(table="s.sales", mode="replace")},
+        {"load": LoadSpec(table="s.sales", mode="scd2", keys=("id",))},
+    ],
+)
+def test_where_few_runs_are_kept_or_versions_are_told_apart_by_them_nothing_is_folded(world, change):
     for number in (1, 2, 3):
         increment(world, number, (number, "x"), (number, "y"))
     assert fold(world, APPEND.model_copy(update=change)) == ()
