@@ -36,7 +36,7 @@ def runs(
     if output is Output.json:
         echo(reports.runs_json(found))
     else:
-        tables.show_runs(found, records.unreported(limit), records.unreadable(limit))
+        tables.show_runs(found, records.unreported(limit), records.unreadable(limit), records.archived())
 
 
 def ledger(
@@ -50,7 +50,7 @@ def ledger(
     from cloud_etl.monitoring import report as reports
 
     records = _records(project, env)
-    found = records.run(run) if run else records.last_with_ledger()
+    found = records.ledgers(run)
     if output is Output.json:
         echo(reports.ledger_json(found))
     else:

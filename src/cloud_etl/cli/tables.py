@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-    from cloud_etl.domain.ledger import RowLedger
+    from cloud_etl.domain.ledger import RowLedger, RunLedgers
     from cloud_etl.domain.quality import QualityReport
     from cloud_etl.domain.run import PipelineReport, RunReport
     from cloud_etl.monitoring.verdict import Verdict
@@ -59,21 +59,30 @@ def show_run(report: RunReport, report_path: str) -> None:
     _print(run_summary(report, report_path))
 
 
-def show_runs(found: Sequence[RunReport], unreported: Sequence[str] = (), unreadable: Sequence[str] = ()) -> None:
-    """Print the list of runs, those that were killed or are still under way, and those whose report is damaged."""
+def show_runs(
+    found: Sequence[RunReport],
+    unreported: Sequence[str] = (),
+    unreadable: Sequence[str] = (),
+    archived: Sequence[str] = (),
+) -> None:
+    """Print the list of runs, and in words those without a report: killed or under way, damaged, pruned."""
     _print_or_say(runs_table(found) if found else None, "No run has left a report yet.")
     if unreported:
         _print(_styled(f"Without a report, so killed or still under way: {', '.join(unreported)}", "dim"))
     if unreadable:
         said = "With a report that is damaged, or of another version"
         _print(_styled(f"{said}: {', '.join(unreadable)}; cloud-etl ledger RUN says what is wrong", "dim"))
+    if archived:
+        runs = f"{plural(len(archived), 'older run')}, {archived[-1]} to {archived[0]}"
+        _print(
+            _styled(f"With a ledger alone, as their reports are pruned: {runs}; cloud-etl ledger RUN shows it", "dim")
+        )
 
 
-def show_ledgers(report: RunReport) -> None:
+def show_ledgers(run: RunLedgers) -> None:
     """Print the row ledger of each pipeline of a run."""
-    ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
-    parts = [part for ledger in ledgers for part in (ledger_table(ledger), "")]
-    _print_or_say(_group(parts) if parts else None, f"Run {report.run_id} has no ledger: it took no files.")
+    parts = [part for ledger in run.ledgers for part in (ledger_table(ledger), "")]
+    _print_or_say(_group(parts) if parts else None, f"Run {run.run_id} has no ledger: it took no files.")
 
 
 def show_reject_groups(groups: Sequence[RejectGroup], *, as_json: bool = False) -> None:
@@ -196,7 +205,7 @@ def runs_table(found: Iterable[RunReport]) -> Table:
             table.add_row(first, _styled(f"{len(older) + 1} {word}", "dim"), *["-"] * 4)
             continue
         verdict = run_verdict(report)
-        ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
+        ledgers = report.accounts.ledgers
         rejected = sum(ledger.rejected for ledger in ledgers)
         table.add_row(
             report.run_id,
@@ -307,8 +316,7 @@ def _reasons(one: PipelineReport) -> Iterator[RenderableType]:
 
 
 def _next_steps(report: RunReport, report_path: str) -> Iterator[RenderableType]:
-    ledgers = [one.ledger for one in report.pipelines if one.ledger is not None]
-    if any(ledger.rejected for ledger in ledgers):
+    if any(ledger.rejected for ledger in report.accounts.ledgers):
         yield _styled(f"  rejects  cloud-etl quarantine show {report.run_id}", "")
     if report_path:
         yield _styled(f"  report   {printable(report_path)}", "")

@@ -267,3 +267,16 @@ class RowLedger:
                 "table", table.table, table.rows_before + table.inserted - table.deleted, table.rows_after,
                 "rows_before + inserted - deleted = rows_after",
             )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunLedgers:
+    """The accounts of all pipelines of a run that took files."""
+
+    run_id: str
+    ledgers: tuple[RowLedger, ...]
+
+    @property
+    def reconciles(self) -> bool | None:
+        """Whether all equations of all accounts hold; None where the run took no files."""
+        return all(ledger.reconciles for ledger in self.ledgers) if self.ledgers else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from cloud_etl.domain.files import FileRef
-from cloud_etl.domain.ledger import FileCount, RowLedger, TableCount
+from cloud_etl.domain.ledger import FileCount, RowLedger, RunLedgers, TableCount
 from cloud_etl.domain.quality import QualityReport
 from cloud_etl.domain.resources import MIB, Resources
 from cloud_etl.domain.schema import Schema
@@ -269,8 +269,12 @@ class RunReport:
         """Whether there was nothing to do: no pipeline took a file or met an error."""
         return all(one.outcome == "no_new_files" and not one.exit_code for one in self.pipelines)
 
+    @property
+    def accounts(self) -> RunLedgers:
+        """The accounts of the pipelines that took files."""
+        return RunLedgers(self.run_id, tuple(one.ledger for one in self.pipelines if one.ledger is not None))
+
     def ended_with(self, *, strict: bool) -> int:
         """The exit code of the command; strict makes that of refused data out of a rejected row or an unread file."""
-        ledgers = [one.ledger for one in self.pipelines if one.ledger is not None]
-        refused = any(ledger.rejected for ledger in ledgers) or any(one.unread for one in self.pipelines)
+        refused = any(ledger.rejected for ledger in self.accounts.ledgers) or any(one.unread for one in self.pipelines)
         return self.exit_code or (DataRefusedError.exit_code if strict and refused else 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.dataclass_json import decode, encode, parsed
-from cloud_etl.domain.ledger import DROPPED, RowLedger
+from cloud_etl.domain.ledger import DROPPED, RowLedger, RunLedgers
 from cloud_etl.domain.run import RunReport
 
 if TYPE_CHECKING:
@@ -37,28 +37,29 @@ def from_json(text: str | bytes) -> RunReport:
     Raises:
         ValueError: it is no run report, or of a later version than this program knows.
     """
-    body = parsed(text)
-    version = body.get("schema_version") if isinstance(body, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"this is no run report of schema version {SCHEMA_VERSION}: schema_version is {str(version)[:20]!r}"
-        )
-    return cast("RunReport", decode(RunReport, body))
+    return cast("RunReport", decode(RunReport, _of_this_version(text, "run report")))
 
 
-def ledger_json(report: RunReport) -> str:
+def ledger_json(run: RunLedgers) -> str:
     """The row ledgers of a run as JSON, one per pipeline that has one, each with its equations evaluated."""
-    ledgers = [_ledger(one.ledger) for one in report.pipelines if one.ledger is not None]
-    reconciles = all(one.ledger.reconciles for one in report.pipelines if one.ledger is not None)
     return _dumps(
         {
             "schema_version": SCHEMA_VERSION,
-            "run_id": report.run_id,
-            "reconciles": reconciles if ledgers else None,
-            "ledgers": ledgers,
+            "run_id": run.run_id,
+            "reconciles": run.reconciles,
+            "ledgers": [_ledger(ledger) for ledger in run.ledgers],
         },
-        long=_is_long(report),
+        long=sum(len(ledger.files) for ledger in run.ledgers) > _MOST_INDENTED_FILES,
     )
+
+
+def ledgers_from_json(text: str | bytes) -> RunLedgers:
+    """Read what `ledger_json` wrote.
+
+    Raises:
+        ValueError: it is none, or of another version than this program knows.
+    """
+    return cast("RunLedgers", decode(RunLedgers, _of_this_version(text, "ledger")))
 
 
 def to_line(report: RunReport) -> bytes:
@@ -77,6 +78,16 @@ def render_html(report: RunReport) -> str:
     from cloud_etl.monitoring.page import render
 
     return render(report)
+
+
+def _of_this_version(text: str | bytes, what: str) -> object:
+    body = parsed(text)
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ValueError(
+            f"this is no {what} of schema version {SCHEMA_VERSION}: schema_version is {str(version)[:20]!r}"
+        )
+    return body
 
 
 def _summary(report: RunReport) -> dict[str, object]:

@@ -9,11 +9,12 @@ from cloud_etl.monitoring import report as reports
 from cloud_etl.monitoring.logger import get_logger
 from cloud_etl.quality.history import BatchHistory, history_of
 from cloud_etl.quality.port import BatchCheck
-from cloud_etl.state.journal import RUNS, Journal, list_runs
+from cloud_etl.state.journal import LEDGERS, RUNS, Journal, list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cloud_etl.domain.ledger import RunLedgers
     from cloud_etl.domain.run import RunReport
     from cloud_etl.domain.spec import PipelineSpec
     from cloud_etl.storage.object_store import ObjectStore
@@ -46,7 +47,7 @@ def write_report(store: ObjectStore, report: RunReport) -> None:
     """
     journal = Journal(store, report.run_id)
     journal.write_report(REPORT, reports.to_json(report).encode())
-    journal.write_report("ledger.json", reports.ledger_json(report).encode())
+    journal.write_report("ledger.json", reports.ledger_json(report.accounts).encode())
     journal.write_report("report.html", reports.render_html(report).encode())
 
 
@@ -68,6 +69,23 @@ def read_report(store: ObjectStore, run_id: str) -> RunReport:
             "version. What the run loaded is in the warehouse all the same; ledger.json beside it holds its ledgers."
         ) from exc
     return report
+
+
+def read_archived(store: ObjectStore, run_id: str) -> RunLedgers:
+    """The ledgers of a run whose report is pruned.
+
+    Raises:
+        ObjectMissingError: there are none.
+        SourceError: they are damaged, or of another version.
+    """
+    key = f"{LEDGERS}/{run_id}.json"
+    try:
+        return reports.ledgers_from_json(store.read(key))
+    except ValueError as exc:
+        raise SourceError(
+            f"{store.uri(key)} cannot be read: {exc}. It is damaged, or was written by another version. "
+            "What the run loaded is in the warehouse all the same."
+        ) from exc
 
 
 def run_reports(store: ObjectStore, limit: int) -> Iterator[RunReport]:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from cloud_etl.domain.hints import did_you_mean
 from cloud_etl.errors import ObjectMissingError, SourceError, UsageError
 from cloud_etl.monitoring import report as reports
-from cloud_etl.pipeline.history import REPORT, read_report, run_reports
+from cloud_etl.pipeline.history import REPORT, read_archived, read_report, run_reports
 from cloud_etl.quality import quarantine
-from cloud_etl.state.journal import idle_runs, list_runs
+from cloud_etl.state.journal import idle_runs, list_archived, list_runs
 
 if TYPE_CHECKING:
+    from cloud_etl.domain.ledger import RunLedgers
     from cloud_etl.domain.run import RunReport
     from cloud_etl.quality.quarantine import Reject, RejectGroup
     from cloud_etl.storage.object_store import ObjectStore
@@ -69,6 +70,24 @@ class Records:
         )
         return next(found, None) or self.run()
 
+    def ledgers(self, run_id: str | None = None) -> RunLedgers:
+        """The ledgers of a run, also of one whose report is pruned; of the last run that took files without an id.
+
+        Raises:
+            UsageError: there is no such run, several begin so, or it left no report.
+            SourceError: its report or its ledgers are damaged, or of another version.
+        """
+        if run_id is None:
+            return self.last_with_ledger().accounts
+        known = self.resolve(run_id)
+        if known in list_runs(self._store) or known not in list_archived(self._store):
+            return self.run(known).accounts
+        return read_archived(self._store, known)
+
+    def archived(self) -> tuple[str, ...]:
+        """Ids of the runs of which only the ledgers are kept, the newest first."""
+        return list_archived(self._store)
+
     def run(self, run_id: str | None = None) -> RunReport:
         """The report of a run.
 
@@ -80,6 +99,10 @@ class Records:
             SourceError: its report is damaged, or of another version.
         """
         known = self.resolve(run_id)
+        if known not in list_runs(self._store) and known in list_archived(self._store):
+            raise UsageError(
+                f"the report of run {known} is pruned (keep_reports); its ledger is kept: cloud-etl ledger {known}"
+            )
         if (line := idle_runs(self._store).get(known)) is not None and (idle := _idle(line)) is not None:
             return idle
         try:
@@ -92,7 +115,8 @@ class Records:
 
     def resolve(self, run_id: str | None) -> str:
         """The full id of a run named by its beginning; the last run without a name."""
-        known = sorted((*list_runs(self._store), *idle_runs(self._store)), reverse=True)
+        others = {*idle_runs(self._store), *list_archived(self._store)}
+        known = sorted({*list_runs(self._store), *others}, reverse=True)
         found = [known_id for known_id in known if known_id.startswith(run_id or "")]
         if not known:
             raise UsageError(f"no run has left a report in {self._store.url} yet; begin with: cloud-etl run --all")

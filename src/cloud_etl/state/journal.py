@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 from cloud_etl.domain.dataclass_json import decode, parsed
@@ -49,6 +50,12 @@ def list_runs(store: ObjectStore, limit: int | None = None) -> tuple[str, ...]:
     """Ids of the runs that left something below runs/, the newest first."""
     ids = sorted((name for name in store.folders(RUNS) if RUN_ID.fullmatch(name)), reverse=True)
     return tuple(ids[:limit])
+
+
+def list_archived(store: ObjectStore) -> tuple[str, ...]:
+    """Ids of the runs whose report is pruned and whose ledgers are kept, the newest first."""
+    names = (PurePosixPath(info.key) for info in store.list(f"{LEDGERS}/"))
+    return tuple(sorted((name.stem for name in names if RUN_ID.fullmatch(name.stem)), reverse=True))
 
 
 def note_idle_run(store: ObjectStore, line: bytes) -> None:

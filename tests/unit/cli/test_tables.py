@@ -36,7 +36,7 @@ def test_the_end_of_a_run_reads_as_reviewed(
 def test_the_ledger_reads_as_reviewed(
     samples: ModuleType, matches_snapshot: Snapshot, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tables.show_ledgers(samples.run(samples.pipeline(), samples.broken()))
+    tables.show_ledgers(samples.run(samples.pipeline(), samples.broken()).accounts)
     matches_snapshot("ledger.txt", capsys.readouterr().out)
 
 
@@ -124,7 +124,7 @@ def test_nothing_to_show_is_said(show: Callable[[], None], says: str, capsys: py
 
 
 def test_a_run_without_a_ledger_says_so(samples: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    tables.show_ledgers(samples.run(samples.nothing()))
+    tables.show_ledgers(samples.run(samples.nothing()).accounts)
     assert capsys.readouterr().out == f"Run {samples.RUN} has no ledger: it took no files.\n"
 
 
@@ -133,14 +133,14 @@ def test_a_pipe_gets_no_colours_no_boxes_and_no_trailing_blanks(
 ) -> None:
     for report in samples.ALL.values():
         tables.show_run(report, "report.html")
-        tables.show_ledgers(report)
+        tables.show_ledgers(report.accounts)
     text = capsys.readouterr().out
     assert not re.search(r"[\x1b\u2500-\u257f]| \n", text)
 
 
 def test_numbers_stay_whole_where_names_are_long(samples: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    tables.show_ledgers(samples.run(samples.hostile()))
-    tables.show_ledgers(samples.large(files=20))
+    tables.show_ledgers(samples.run(samples.hostile()).accounts)
+    tables.show_ledgers(samples.large(files=20).accounts)
     text = capsys.readouterr().out
     assert "20 of 20 hold" in text and "2,000" in text
 
@@ -198,7 +198,7 @@ def test_the_ledger_keeps_the_lines_that_the_summary_leaves_out(
 ) -> None:
     tables.show_run(samples.ALL["happy"], "")
     assert "duplicates" not in capsys.readouterr().out
-    tables.show_ledgers(samples.ALL["happy"])
+    tables.show_ledgers(samples.ALL["happy"].accounts)
     assert "    0    0 %    duplicates\n" in capsys.readouterr().out
 
 

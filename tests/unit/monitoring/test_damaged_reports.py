@@ -46,7 +46,7 @@ def shown(text: str | bytes) -> None:
         if one.ledger is not None:
             console.print(tables.ledger_table(one.ledger))
     reports.runs_json([report])
-    reports.ledger_json(report)
+    reports.ledger_json(report.accounts)
     reports.to_json(report)
     reports.to_line(report)
     reports.render_html(report)

@@ -75,12 +75,14 @@ def test_unknown_is_null_and_zero_is_zero(samples: ModuleType) -> None:
     assert clean["quality"]["checks"][0]["rows_failed"] == 0
     # No publication of that output: the number of rows that should have been copied is not known.
     report = samples.run(samples.pipeline(ledger=samples.ledger(outputs=())))
-    copied = [one for one in json.loads(ledger_json(report))["ledgers"][0]["equations"] if one["name"] == "copied"]
+    copied = [
+        one for one in json.loads(ledger_json(report.accounts))["ledgers"][0]["equations"] if one["name"] == "copied"
+    ]
     assert [(one["left"], one["holds"]) for one in copied] == [(None, False), (None, False)]
 
 
 def test_each_equation_stands_in_the_ledger_with_both_sides(samples: ModuleType) -> None:
-    body = json.loads(ledger_json(samples.run(samples.broken())))
+    body = json.loads(ledger_json(samples.run(samples.broken()).accounts))
     (ledger,) = body["ledgers"]
     assert body["schema_version"] == 1 and body["reconciles"] is False and ledger["reconciles"] is False
     (broken,) = [one for one in ledger["equations"] if not one["holds"]]
@@ -88,7 +90,7 @@ def test_each_equation_stands_in_the_ledger_with_both_sides(samples: ModuleType)
 
 
 def test_a_run_without_ledgers_neither_reconciles_nor_fails_to(samples: ModuleType) -> None:
-    assert json.loads(ledger_json(samples.run(samples.nothing())))["reconciles"] is None
+    assert json.loads(ledger_json(samples.run(samples.nothing()).accounts))["reconciles"] is None
 
 
 def test_numbers_that_json_cannot_hold_are_texts(samples: ModuleType) -> None:
@@ -134,7 +136,7 @@ def test_the_reference_page_names_every_key(samples: ModuleType) -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "run-report.md").read_text()
     ledger = replace(samples.ledger(), barriers=(BarrierCount("sql", 1, 1),))
     report = samples.run(samples.pipeline(ledger=ledger))
-    keys = _keys(json.loads(to_json(report))) | _keys(json.loads(ledger_json(report)))
+    keys = _keys(json.loads(to_json(report))) | _keys(json.loads(ledger_json(report.accounts)))
     data = {"too_few_fields", "bad_timestamp", "stray_quote", "bad_decimal", "region"}
     assert {key for key in keys - data if f"`{key}`" not in page} == set()
 
