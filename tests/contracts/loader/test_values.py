@@ -19,7 +19,7 @@ SPEC = LoadSpec(table="shop.sales")
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        ("string", ["", " ", "a\nb", 'q"q', "'", "\u00e9\U0001f600", "NULL", None]),
+        ("string", ["", " ", "a\nb", 'q"q', "'", "\u00e9\U0001f600", "NULL", "x" * 65_535, "\u20ac" * 21_845, None]),
         ("integer", [-(2**31), 2**31 - 1, 0, None]),
         ("bigint", [-(2**63), 2**63 - 1, 2**53 + 1, None]),
         ("double", [0.1, -1.5e308, 5e-324, None]),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from cloud_etl.domain.schema import Schema
 from cloud_etl.domain.spec import LoadSpec
 from cloud_etl.domain.warehouse import DuckDbSpec, WarehouseSpec
 from cloud_etl.errors import ConfigError, RunInterruptedError, TargetError, TemporaryError, exit_code_of
-from cloud_etl.load.duckdb import Loader
+from cloud_etl.load.duckdb import Loader, catalog
 from cloud_etl.load.duckdb.session import Database, connected, translated
 
 
@@ -185,3 +186,27 @@ def test_a_signal_inside_a_statement_rolls_back_and_is_an_interruption(database)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda opened: opened.loaded_files("p"),
+        lambda opened: opened.loaded_by("run"),
+        lambda opened: opened.schema_of("a.b"),
+        lambda opened: opened.ddl(LoadSpec(table="a.b"), Schema(())),
+        lambda opened: opened.export("a.b", Path()),
+    ],
+)
+def test_a_look_that_a_signal_stops_is_an_interrupted_run(database, monkeypatch, look):
+    import duckdb
+
+    with duckdb.connect(str(database.path)):
+        pass
+
+    def stopped(*_: object) -> None:
+        raise duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+
+    monkeypatch.setattr(catalog, "describe", stopped)
+    with pytest.raises(RunInterruptedError, match="looking into the warehouse was interrupted"):
+        look(loader(database))

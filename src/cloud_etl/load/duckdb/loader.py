@@ -100,7 +100,7 @@ class Loader:
 
     def claim(self, pipeline: str, fence: int, run_id: str) -> frozenset[str]:
         """Keep every run with a lower fence from loading the pipeline, and give the runs that have loaded."""
-        with self._opened() as session, translated(f"claiming {pipeline}"), session.transaction():
+        with self._opened(f"claiming {pipeline}") as session, session.transaction():
             _make_bookkeeping(session)
             bookkeeping.claim(session, pipeline, fence, run_id)
             return bookkeeping.loading_runs(session, pipeline)
@@ -151,8 +151,7 @@ class Loader:
         where = f" WHERE {IS_CURRENT}" if current_only else ""
         options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_EXPORTED_ROWS_PER_GROUP}"
         sql = f"COPY (SELECT {columns} FROM {qualified(table)}{where}) TO {text(path)} ({options})"
-        with translated(f"exporting {table}"):
-            self._look(lambda session: session.change(sql))
+        self._look(lambda session: session.change(sql), f"exporting {table}")
         return (path,)
 
     def load(self, request: LoadRequest, before_commit: Callable[[tuple[TableCount, ...]], None]) -> LoadResult:
@@ -167,7 +166,7 @@ class Loader:
             raise TargetError(f"warehouse {self._database.path} was opened to look only; nothing was loaded.")
         sent: LoadResult | None = None
         try:
-            with self._opened() as session, translated(f"loading {request.pipeline}"), session.transaction():
+            with self._opened(f"loading {request.pipeline}") as session, session.transaction():
                 _make_bookkeeping(session)
                 earlier = bookkeeping.loading_run(session, request.pipeline, request.batch_id)
                 if earlier is not None:
@@ -206,19 +205,19 @@ class Loader:
                 "decides, and nothing is loaded twice."
             ) from exc
 
-    def _look(self, read: Callable[[Session], T]) -> T | None:
+    def _look(self, read: Callable[[Session], T], doing: str = "looking into the warehouse") -> T | None:
         """Read from the file; None where there is no file yet, which a look must not make."""
         if not self._database.path.exists():
             return None
-        with self._opened(read_only=True) as session:
+        with self._opened(doing, read_only=True) as session:
             return read(session)
 
     @contextmanager
-    def _opened(self, *, read_only: bool = False) -> Iterator[Session]:
+    def _opened(self, doing: str, *, read_only: bool = False) -> Iterator[Session]:
         while not self._turn.acquire(timeout=_LOOK_FOR_SIGNALS_SECONDS):
             interrupts.check()
         try:
-            with connected(self._database, read_only=read_only) as session:
+            with translated(doing), connected(self._database, read_only=read_only) as session:
                 yield session
         finally:
             self._turn.release()
