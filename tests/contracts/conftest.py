@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -80,9 +81,13 @@ class RedshiftWarehouse:
         self.execute(*(f"DROP SCHEMA IF EXISTS {quote(schema)} CASCADE" for schema in sorted(cluster.used)))
         cluster.used = set(SCHEMAS)
 
+    def maker(self, **options: object) -> Callable[[], Loader]:
+        """What makes a loader, also in a child process that gets it pickled."""
+        return partial(Loader, self.cluster.spec, Path(), backoff=Backoff(8, 0.05, 1.0), **options)
+
     def loader(self, **options: object) -> Loader:
-        """A loader that is not connected; it can be pickled, for a child process."""
-        return Loader(self.cluster.spec, Path(), backoff=Backoff(8, 0.05, 1.0), **options)
+        """A loader that is not connected."""
+        return self.maker(**options)()
 
     def prepared(self, task: LoadTask) -> LoadTask:
         """The task with its publication in S3, where COPY reads."""

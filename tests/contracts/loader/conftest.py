@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,12 +47,16 @@ class DuckDbWarehouse:
         self.folder = folder
         self.path = folder / "warehouse.duckdb"
 
-    def loader(self) -> Loader:
-        """A loader that is not connected; it can be pickled, for a child process."""
+    def maker(self) -> Callable[[], Loader]:
+        """What makes a loader, also in a child process that gets it pickled."""
         from cloud_etl.load.duckdb import Loader as DuckDbLoader
 
         spec = WarehouseSpec(duckdb=DuckDbSpec(path="warehouse.duckdb", memory="256MB"))
-        return DuckDbLoader(spec, self.folder, threads=2)
+        return partial(DuckDbLoader, spec, self.folder, threads=2)
+
+    def loader(self) -> Loader:
+        """A loader that is not connected."""
+        return self.maker()()
 
     def prepared(self, task: LoadTask) -> LoadTask:
         """DuckDB reads the files where they are."""

@@ -20,8 +20,8 @@ CHILD = """
 import os, pickle, signal, sys
 def die(counts=()):
     os.kill(os.getpid(), signal.SIGKILL)
-loader, request, where = pickle.load(sys.stdin.buffer)
-with loader:
+make, request, where = pickle.load(sys.stdin.buffer)
+with make() as loader:
     print("ready", flush=True)
     loader.load(request, die if where == "before the commit" else lambda counts: None)
     die()
@@ -36,7 +36,7 @@ def test_a_killed_load_leaves_before_or_after_and_can_be_run_again(bench, make_s
     columns = make_schema(id="integer", name="string")
     bench.load_rows(SPEC, columns, [(1, "old"), (-1, "kept")])
     request = bench.request(LoadTask(bench.publish(columns, [(number, "new") for number in range(ROWS)]), SPEC))
-    _load_and_die(pickle.dumps((bench.warehouse.loader(), request, where)), delay_seconds)
+    _load_and_die(pickle.dumps((bench.warehouse.maker(), request, where)), delay_seconds)
     loaded = bool(bench.rows(f"SELECT 1 FROM cloud_etl.etl_load_ledger WHERE batch_id = '{request.batch_id}'"))
     if where != "anywhere":
         assert loaded is (where == "after the commit")

@@ -199,7 +199,8 @@ INTERRUPTED = """
 import os, pickle, signal, sys, threading
 from cloud_etl import interrupts
 from cloud_etl.errors import RunInterruptedError
-loader, requests = pickle.load(sys.stdin.buffer)
+make, requests = pickle.load(sys.stdin.buffer)
+loader = make()
 print("ready", flush=True)
 with interrupts.handled(), interrupts.ended_in_order(lambda: "no safe place"):
     try:
@@ -218,7 +219,7 @@ def test_a_signal_ends_a_blocked_statement_on_the_server_too(redshift_bench, clu
     with Connector(cluster.spec.redshift, Path()).opened("holds") as holder, holder.transaction():
         holder.change('LOCK "shop"."sales"')
         child = subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        child.stdin.write(pickle.dumps((bench.warehouse.loader(), [request])))
+        child.stdin.write(pickle.dumps((bench.warehouse.maker(), [request])))
         child.stdin.close()
         until(lambda: bench.rows(waits) == [(1,)])
         child.send_signal(signal.SIGTERM)
@@ -238,7 +239,8 @@ def until(holds: Callable[[], bool]) -> None:
 
 CHILD = """
 import pickle, sys
-loader, requests = pickle.load(sys.stdin.buffer)
+make, requests = pickle.load(sys.stdin.buffer)
+loader = make()
 print("ready", flush=True)
 for request in requests:
     loader.load(request, lambda counts: None)
@@ -256,7 +258,7 @@ def test_two_processes_on_one_table_give_what_some_order_gives(redshift_bench):
         subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in loads
     ]
     for process, requests in zip(processes, loads, strict=True):
-        process.stdin.write(pickle.dumps((bench.warehouse.loader(), requests)))
+        process.stdin.write(pickle.dumps((bench.warehouse.maker(), requests)))
         process.stdin.close()
     assert [process.wait(120) for process in processes] == [0, 0]
     for process in processes:
@@ -272,7 +274,7 @@ def test_two_processes_on_one_table_give_what_some_order_gives(redshift_bench):
 def test_the_same_batch_in_two_processes_is_loaded_once(redshift_bench):
     bench = redshift_bench
     request = bench.request(bench.task(APPEND, bench.schema(id="integer"), [(number,) for number in range(100)]))
-    job = pickle.dumps((bench.warehouse.loader(), [request]))
+    job = pickle.dumps((bench.warehouse.maker(), [request]))
     processes = [
         subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)
     ]
