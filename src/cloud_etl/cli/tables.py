@@ -112,8 +112,13 @@ def run_summary(report: RunReport, report_path: str = "") -> RenderableType:
     """The end of `run`: pipelines, verdict, and where to look next."""
     many = len(report.pipelines) > 1
     parts: list[RenderableType] = []
-    if len(report.pipelines) <= MOST_DETAILED:
-        parts += [part for one in report.pipelines for part in _pipeline_parts(one, many)]
+    told = report.pipelines
+    if len(told) > MOST_DETAILED:
+        # Of many pipelines those are told that are not as they should be.
+        told = tuple(one for one in told if pipeline_verdict(one).tone not in ("good", "idle"))
+    parts += [part for one in told[:MOST_DETAILED] for part in _pipeline_parts(one, many)]
+    if (more := len(told) - MOST_DETAILED) > 0:
+        parts += [f"{plural(more, 'more pipeline')} with something to look at; the report tells all of them", ""]
     if many:
         parts += [overview_table(report.pipelines), ""]
     parts += [*_verdict_lines(run_verdict(report), f"Run {report.run_id}"), *_next_steps(report, report_path)]

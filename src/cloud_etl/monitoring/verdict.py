@@ -94,9 +94,9 @@ def _not_read(report: PipelineReport) -> str:
 def _loaded(report: PipelineReport, ledger: RowLedger) -> Verdict:
     if ledger.rejected > _MANY_REJECTED * ledger.records_read:
         share = f"{percent(ledger.rejected, ledger.records_read)} of the records read are in quarantine."
-        return Verdict(
-            "warn", "loaded with many rejects", "Every row is accounted for", f"{accounted(ledger)} {share}", 3
-        )
+        aside = f" {_not_read(report)}" if report.unread else ""
+        detail = f"{accounted(ledger)} {share}{aside}"
+        return Verdict("warn", "loaded with many rejects", "Every row is accounted for", detail, 3)
     if report.unread:
         detail = f"{accounted(ledger)} {_not_read(report)}"
         return Verdict("warn", "loaded, files left aside", "Every row that was read is accounted for", detail, 3)

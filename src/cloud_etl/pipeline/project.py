@@ -215,7 +215,7 @@ class Project:
         check_project(self.loaded)
         names = self._names(pipelines)
         if self._choice != Choice() and len(names) != 1:
-            raise UsageError(f"files are chosen for one pipeline, and {len(names)} are selected: name one")
+            raise UsageError(f"--files and --reload are for one pipeline, and {len(names)} are selected: name one")
         loaded = self.loaded.resolved()
         runner = Runner(loaded, progress or NoProgress(), run_id, self._choice)
         with (

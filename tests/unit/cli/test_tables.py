@@ -221,3 +221,18 @@ def test_runs_without_work_between_two_others_are_one_line(samples, capsys):
     assert len(lines) == 4
     assert "run-1 to run-8" in lines[2]
     assert "8 without new files" in lines[2]
+
+
+def test_of_many_pipelines_those_with_something_to_look_at_are_told(
+    samples: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aside = replace(
+        samples.clean(),
+        pipeline="odd_files",
+        skipped=(SkippedFile("raw-data/odd/a.zip", "an archive", unreadable=True),),
+    )
+    fine = [replace(samples.clean(), pipeline=f"fine_{number}") for number in range(9)]
+    tables.show_run(samples.run(*fine, aside, samples.nothing()), "data/runs/report.html")
+    told = capsys.readouterr().out
+    assert "1 file left aside unread: raw-data/odd/a.zip (an archive)." in " ".join(told.split())
+    assert told.count("Came through") == 1

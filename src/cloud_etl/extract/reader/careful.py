@@ -188,7 +188,7 @@ def _wrong_width(count: int, width: int, spans_lines: bool) -> tuple[RejectCode,
 
 def width_message(count: int, width: int) -> str:
     """The message for a record with a wrong number of fields."""
-    return f"the record has {count} fields, the header has {width}"
+    return f"the record has {count} field{'' if count == 1 else 's'}, the header has {width}"
 
 
 def _is_open(buffer: bytes, position: int, limit: int, dialect: Dialect) -> bool:

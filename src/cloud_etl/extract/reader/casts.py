@@ -159,7 +159,9 @@ def _timestamp(column: ColumnSpec, text: str, tried: str) -> Cast:
 
 
 def _formatted_timestamp(column: ColumnSpec, format_: str, text: str, tried: str) -> Cast:
-    parsed = f"try_strptime({text}, {_literal(format_)})"
+    # DuckDB reads no Z for %z.
+    offset = f"regexp_replace({text}, 'Z$', '+00')" if _ends_with_offset(format_) else text
+    parsed = f"try_strptime({offset}, {_literal(format_)})"
     in_range = f"{tried} BETWEEN {_FIRST_TIME} AND {_LAST_TIME}"
     carries_zone = re.search("%z", format_.replace("%%", "")) is not None
     value = tried if carries_zone else _in_utc(tried, column.zone)
@@ -199,11 +201,15 @@ def _format_proof(text: str, format_: str) -> str:
     pattern = format_pattern(format_)
     if pattern is not None:
         return _full(text, pattern)
-    if format_.endswith("%z") and not format_.endswith("%%z"):
+    if _ends_with_offset(format_):
         # An offset prints as +00 whatever it was: it is proven by its pattern, and the rest without it.
         local = f"regexp_replace({text}, '{_OFFSET}$', '')"
         return f"{_full(text, f'(?s:.*){_OFFSET}')} AND {_printed(local, format_.removesuffix('%z'))}"
     return _printed(text, format_)
+
+
+def _ends_with_offset(format_: str) -> bool:
+    return format_.endswith("%z") and not format_.endswith("%%z")
 
 
 def _printed(text: str, format_: str) -> str:

@@ -57,13 +57,13 @@ def match_header(names: Sequence[str], spec: PipelineSpec) -> Matched:
     width = len(names)
     found: dict[str, int] = {}
     notes: list[str] = []
-    exactly, folded = _by_name(names), _by_name([_folded(name) for name in names])
+    exactly, alike = _by_name(names), _by_name([folded(name) for name in names])
     for column, column_spec in spec.schema_.items():
         wanted = {column, *column_spec.source_names}
         places = sorted(place for name in wanted for place in exactly.get(name, ()))
         exact = bool(places)
         if not exact:
-            places = sorted(place for name in {_folded(one) for one in wanted} for place in folded.get(name, ()))
+            places = sorted(place for name in {folded(one) for one in wanted} for place in alike.get(name, ()))
         if len(places) > 1:
             shown = ", ".join(repr(names[place][:80]) for place in places[:_SHOWN])
             message = f"column {column} has {len(places)} candidates in the header: {shown}"
@@ -98,10 +98,10 @@ def _with_extras(names: Sequence[str], found: Mapping[str, int], notes: list[str
     if extras and spec.new_columns == "ignore":
         notes.append(f"columns dropped: {shown}")
     elif extras:
-        folded = [_folded(name) for name, _ in extras]
-        if len(set(folded)) < len(folded):
+        alike = [folded(name) for name, _ in extras]
+        if len(set(alike)) < len(alike):
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns share a name: {shown}")
-        if set(folded) & {name.casefold() for name in spec.schema_}:
+        if set(alike) & {name.casefold() for name in spec.schema_}:
             return _refused(width, RejectCode.DUPLICATE_HEADER, f"new columns differ from others by case only: {shown}")
         for name, _ in extras:
             if problem := new_name_problem(name.strip(), spec):
@@ -140,7 +140,7 @@ def _needed(column: ColumnSpec) -> bool:
     return column.required and column.default is None
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """What is left of a name where all is taken away that nobody sees; most are ASCII."""
     if not name.isascii():
         kinds = [(char, unicodedata.category(char)) for char in name]

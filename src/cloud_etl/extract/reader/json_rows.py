@@ -78,7 +78,8 @@ def parse(raw: bytes) -> object:
     except json.JSONDecodeError as exc:
         if b"\0" in raw:
             raise FaultError(RejectCode.NUL_BYTE, "the record holds a NUL byte") from exc
-        raise FaultError(RejectCode.INVALID_JSON, f"not valid JSON: {exc.msg} at character {exc.pos + 1}") from exc
+        said = f"not valid JSON: {exc.msg.removesuffix(' at')} at character {exc.pos + 1}"
+        raise FaultError(RejectCode.INVALID_JSON, said) from exc
     except RecursionError as exc:
         raise FaultError(RejectCode.INVALID_JSON, _TOO_DEEP) from exc
     except UnicodeEncodeError as exc:

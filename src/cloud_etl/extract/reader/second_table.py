@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from cloud_etl.domain.rejects import RejectCode
 from cloud_etl.extract.reader.careful import NeedsMoreError, Parsed, parse_record
 from cloud_etl.extract.reader.csv_header import Head
+from cloud_etl.extract.reader.dialect import Dialect
+from cloud_etl.extract.reader.header import folded
 from cloud_etl.extract.reader.scan import Line, Lines, line_starts
 from cloud_etl.extract.reader.windows import Window
 
@@ -54,7 +57,7 @@ class SecondTable:
         self._window = window
         self._first_text = window.buffer[:_SAMPLE_BYTES]
         self._watching = bool(head.names) and head.layout.refusal is None
-        self._openings = _openings(head.names, window)
+        self._openings = _openings(tuple(head.names), window.dialect)
         self._gaps = 0
         self._sample: list[list[str | None]] | None = None
         self.found: tuple[RejectCode, str, str | None] | None = None
@@ -103,18 +106,18 @@ class SecondTable:
         data = np.frombuffer(text, dtype=np.uint8)
         first = data[starts]
         found: set[int] = set()
-        for opening in self._openings:
-            numbers = np.flatnonzero(first == opening[0])
-            for shift, byte in enumerate(opening[1:_OPENING_BYTES], 1):
-                if not len(numbers):
-                    break
-                numbers = numbers[data[np.minimum(starts[numbers] + shift, len(data) - 1)] == byte]
-            found.update(numbers.tolist())
+        for byte, openings in self._openings.items():
+            begins = np.flatnonzero(first == byte)
+            for opening in openings if len(begins) else ():
+                found.update(_beginning_with(opening, data, starts, begins))
         return sorted(found)
 
     def _is_header(self, text: bytes, start: int) -> bool:
         start += len(BOM_UTF8) if text.startswith(BOM_UTF8, start) else 0
-        return [name or "" for name in self._fields(text, start) or ()] == self._names
+        names = [name or "" for name in self._fields(text, start) or ()]
+        if len(self._names) == 1:
+            return names == self._names
+        return [folded(name) for name in names] == [folded(name) for name in self._names]
 
     def _fields(self, text: bytes, start: int) -> list[str | None] | None:
         try:
@@ -204,12 +207,36 @@ def _are_joined(kinds: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray
     return joined
 
 
-def _openings(names: list[str], window: Window) -> list[bytes]:
-    """How a line must begin to be worth parsing as a repeated header."""
+def _beginning_with(
+    opening: bytes, data: NDArray[np.uint8], starts: NDArray[np.int64], numbers: NDArray[np.int64]
+) -> list[int]:
+    """Of the lines those that begin so; the first byte of it is theirs already."""
+    for shift, byte in enumerate(opening[1:_OPENING_BYTES], 1):
+        if not len(numbers):
+            break
+        numbers = numbers[data[np.minimum(starts[numbers] + shift, len(data) - 1)] == byte]
+    found: list[int] = numbers.tolist()
+    return found
+
+
+@lru_cache(maxsize=16)
+def _openings(names: tuple[str, ...], dialect: Dialect) -> Mapping[int, list[bytes]]:
+    """How a line must begin to be worth parsing as a repeated header, by its first byte."""
     if not names:
-        return []
-    dialect = window.dialect
+        return {}
     quote = dialect.quote or b""
-    end = dialect.delimiter if len(names) > 1 else b""
-    texts = {names[0].encode() + end, quote + names[0].encode() + quote + end}
-    return sorted(texts | {BOM_UTF8 + text for text in texts})
+    if len(names) == 1:
+        texts = {names[0].encode(), quote + names[0].encode() + quote}
+    else:
+        # As `folded` takes names for the same: in other case, and with a blank before or behind it.
+        name = names[0].strip()
+        forms = {names[0], name, name.lower(), name.upper(), name.capitalize(), name.title()}
+        texts = {
+            before + one.encode() + behind + dialect.delimiter
+            for one in forms
+            for before, behind in ((b"", b""), (b" ", b""), (b"", b" "), (b" ", b" "), (quote, quote))
+        }
+    found: dict[int, list[bytes]] = {}
+    for text in sorted(filter(None, texts | {BOM_UTF8 + text for text in texts})):
+        found.setdefault(text[0], []).append(text)
+    return found

@@ -110,6 +110,15 @@ def test_a_header_inside_the_file_begins_a_second_table(read, header, blank, lim
     assert f"begins on line {line}" in result.rejects[0]["message"]
 
 
+@pytest.mark.parametrize("header", [b"ID,NAME", b"Id,Name", b" ID , Name ", b'"ID","name"', b"id ,NAME"])
+@pytest.mark.parametrize("blank", [b"", b"\n"])
+def test_a_header_inside_a_text_file_in_other_case_or_with_blanks_begins_a_second_table_too(read, header, blank):
+    texts = {"id": {"type": "string"}, "name": {"type": "string"}}
+    result = read(b"id,name\n1,a\n2,b\n" + blank + header + b"\n3,c\n4,d\n", texts)
+    assert result.values == [("1", "a"), ("2", "b")]
+    assert [code for _, code in result.codes] == ["second_table"] * 3
+
+
 def test_a_header_inside_a_quoted_field_is_text(read):
     result = read(b'id,name\n1,"a\nid,name\nb"\n2,c\n')
     assert result.values == [(1, "a\nid,name\nb"), (2, "c")]

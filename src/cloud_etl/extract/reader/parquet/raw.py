@@ -36,7 +36,15 @@ def _shown(column: pa.Array) -> object:
     uuid = pa.types.is_fixed_size_binary(type_) and type_.byte_width == UUID_BYTES
     if uuid or pa.types.is_temporal(type_) or pa.types.is_decimal(type_):
         return text_of(column, pa.string())[0].as_py()
-    return column[0].as_py()
+    value = column[0].as_py()
+    return _shown_bytes(value) if isinstance(value, bytes) else value
+
+
+def _shown_bytes(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"0x{value.hex()}"
 
 
 def _shown_nested(column: pa.Array) -> object:
