@@ -42,8 +42,8 @@ class JournalEntry:
 
 
 def new_run_id(now: datetime) -> str:
-    """An id such as `20260131T235959Z-1f2e3d`; the ids of later seconds sort after it."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """An id such as `20260131T235959Z-1f2e3d`, whose last digit is random; the ids of later moments sort after it."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{now.microsecond:05x}{secrets.token_hex(1)[0]}"
 
 
 def list_runs(store: ObjectStore, limit: int | None = None) -> tuple[str, ...]:

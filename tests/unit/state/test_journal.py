@@ -144,3 +144,8 @@ def test_the_ledgers_of_pruned_runs_are_kept(store):
     assert {info.key: store.read(info.key).decode() for info in store.list("ledgers")} == {
         f"ledgers/{run_id}.json": run_id for run_id in ids[:2]
     }
+
+
+def test_ids_of_runs_of_one_second_sort_as_they_began():
+    found = [new_run_id(NOON + timedelta(microseconds=number)) for number in (0, 1, 15, 16, 999_999)]
+    assert found == sorted(found)
