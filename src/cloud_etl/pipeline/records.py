@@ -80,9 +80,10 @@ class Records:
         if run_id is None:
             return self.last_with_ledger().accounts
         known = self.resolve(run_id)
-        if known in list_runs(self._store) or known not in list_archived(self._store):
+        try:
+            return read_archived(self._store, known)
+        except ObjectMissingError:
             return self.run(known).accounts
-        return read_archived(self._store, known)
 
     def archived(self) -> tuple[str, ...]:
         """Ids of the runs of which only the ledgers are kept, the newest first."""
@@ -99,15 +100,15 @@ class Records:
             SourceError: its report is damaged, or of another version.
         """
         known = self.resolve(run_id)
-        if known not in list_runs(self._store) and known in list_archived(self._store):
-            raise UsageError(
-                f"the report of run {known} is pruned (keep_reports); its ledger is kept: cloud-etl ledger {known}"
-            )
         if (line := idle_runs(self._store).get(known)) is not None and (idle := _idle(line)) is not None:
             return idle
         try:
             return read_report(self._store, known)
         except ObjectMissingError:
+            if known in list_archived(self._store):
+                raise UsageError(
+                    f"the report of run {known} is pruned (keep_reports); its ledger is kept: cloud-etl ledger {known}"
+                ) from None
             raise UsageError(
                 f"run {known} has left no report: it was killed, or is still under way. What it did not load "
                 "is taken by the next run; `cloud-etl runs` lists the others."
